@@ -1,0 +1,80 @@
+/**
+ * Every bound in one place, each with its reason. At the limit is accepted; one above gives an
+ * `Anomaly` and a stated lesser result. Names end in their unit.
+ */
+
+export const captureLimits = {
+  /** One read; the buffer is reused for the whole file. Measured flat between 1 and 4 MiB. */
+  readBytes: 1 << 20,
+  /** Larger blocks are damage: no interface delivers packets of this size. */
+  blockBytesMax: 16 << 20,
+  /** Interfaces a section may declare; each costs an object. */
+  interfacesMax: 65_536,
+} as const;
+
+export const packetLimits = {
+  /** Tunnels inside tunnels; a packet may nest headers at the cost of 4 octets each. */
+  nestingMax: 16,
+  /** IPv6 extension headers of one packet. */
+  extensionHeadersMax: 16,
+  /** Datagrams waiting for fragments at the same time. */
+  fragmentedDatagramsMax: 1024,
+  /** Octets held in unfinished datagrams, all together. */
+  fragmentBytesMax: 32 << 20,
+  /** Fragments are given up after this long in packet time (RFC 1122 §3.3.2: 60 to 120 s). */
+  fragmentTimeoutSeconds: 60,
+} as const;
+
+export const streamLimits = {
+  /** Connections followed at once; the longest idle one is closed first. */
+  connectionsMax: 100_000,
+  /** Out-of-order octets held for one direction before the hole is declared a gap. */
+  heldBytesPerDirectionMax: 4 << 20,
+  /** Out-of-order octets held in all connections together. */
+  heldBytesMax: 128 << 20,
+  /** Segments held for one direction; tiny segments cost more than their octets. */
+  heldSegmentsMax: 8192,
+  /** A connection without packets for this long in packet time is over (RFC 5321 §4.5.3.2: 10 min). */
+  idleSeconds: 3600,
+} as const;
+
+export const dialogueLimits = {
+  /** A command or reply line; longer lines are shortened and the framing is kept. */
+  lineBytesMax: 1 << 20,
+  /** Octets of one mail; the rest is counted as missing. */
+  messageBytesMax: 256 << 20,
+  /** Unread octets of one direction while the other side's answer is awaited. */
+  unreadBytesMax: 32 << 20,
+  /** Commands waiting for their reply. */
+  unansweredMax: 4096,
+  /** First octets looked at to tell the protocol. */
+  sniffBytesMax: 4096,
+} as const;
+
+export const messageLimits = {
+  /** Header octets of one entity; the rest of an endless header is ignored. */
+  headerBytesMax: 1 << 20,
+  /** Header fields of one entity. */
+  headerFieldsMax: 10_000,
+  /** Parameters of one field, continuations included (RFC 2231 §3). */
+  parametersMax: 1000,
+  /** Addresses read from one field. */
+  addressesMax: 10_000,
+  /** Multiparts in multiparts, mails in mails. */
+  depthMax: 100,
+  /** Entities of one mail. */
+  partsMax: 10_000,
+  /** Text kept of one mail, in UTF-16 units. */
+  textLengthMax: 16 << 20,
+  /** Decoded octets of one mail, all parts together: no mail decodes to much more than its size. */
+  decodedBytesMax: 512 << 20,
+} as const;
+
+export const recordLimits = {
+  /** Pixels sharp may decode: a small file can claim a huge picture. */
+  imagePixelsMax: 50_000_000,
+  /** Images written for one mail. */
+  imagesMax: 1000,
+  /** Octets of a file name's readable part. */
+  fileNameBytesMax: 120,
+} as const;
