@@ -1,0 +1,218 @@
+/**
+ * One direction's unread octets, cut into units (lines, runs of a literal) before anybody parses them:
+ * a malformed unit then costs that unit alone, and every octet can still be traced to its packet.
+ */
+import { dialogueLimits } from '../core/limits.ts';
+import type { Sighting, StreamData, StreamGap } from '../stream/types.ts';
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+/** Where an octet was seen. */
+export interface Place {
+  /** TCP sequence number, or position within a layer. */
+  readonly sequence: number;
+  readonly seen: Sighting;
+}
+
+export interface Line {
+  /** Without its line end; owned by the receiver. */
+  readonly bytes: Buffer;
+  /** `cut`: the line ended in a gap, at the end of the stream, or was shortened at the limit. */
+  readonly end: 'crlf' | 'lf' | 'cut';
+  readonly start: Place;
+  /** The last octet of the line end. */
+  readonly last: Sighting;
+  /** Octets the line took in the stream, line end included; of a shortened line those kept. */
+  readonly wireBytes: number;
+}
+
+/** Consecutive octets that one packet carried; owned by the receiver. */
+export interface Run {
+  readonly bytes: Buffer;
+  readonly start: Place;
+}
+
+/** Octets are copied once, on arrival, because the view in an event dies. */
+type Piece = { readonly kind: 'data'; readonly bytes: Buffer; readonly place: Place } | StreamGap;
+
+export class HalfStream {
+  readonly #lineBytesMax: number;
+  #pieces: Piece[] = [];
+  /** First piece not read yet, and the octets of it that were read. */
+  #head = 0;
+  #offset = 0;
+  #unread = 0;
+  /** Pieces and octets from the head on that hold no LF: searched once, not at every event. */
+  #searchedPieces = 0;
+  #searchedBytes = 0;
+  /** A shortened line was handed out; its rest is dropped up to the next LF. */
+  #droppingLine = false;
+
+  constructor(lineBytesMax: number = dialogueLimits.lineBytesMax) {
+    this.#lineBytesMax = lineBytesMax;
+  }
+
+  push(event: StreamData | StreamGap): void {
+    if (event.kind === 'gap') {
+      this.#pieces.push(event);
+      return;
+    }
+    if (event.bytes.length === 0) return;
+    const place = { sequence: event.sequence, seen: event.seen };
+    this.#pieces.push({ kind: 'data', bytes: Buffer.from(event.bytes), place });
+    this.#unread += event.bytes.length;
+  }
+
+  /** Unread octets, those behind a gap included. */
+  get unreadBytes(): number {
+    return this.#unread;
+  }
+
+  get isEmpty(): boolean {
+    return this.#head === this.#pieces.length;
+  }
+
+  /** Where the next unread octet was seen; undefined at a gap or at the end. */
+  get place(): Place | undefined {
+    const piece = this.#pieces[this.#head];
+    return piece?.kind === 'data' ? placeAt(piece.place, this.#offset) : undefined;
+  }
+
+  /** The gap that stands before the next octet, taken out. */
+  takeGap(): StreamGap | undefined {
+    const piece = this.#pieces[this.#head];
+    if (piece?.kind !== 'gap') return undefined;
+    this.#advancePiece();
+    // The lost octets may have held the end of the shortened line: what follows is looked at afresh.
+    this.#droppingLine = false;
+    return piece;
+  }
+
+  /** The next complete line; undefined while its end has not arrived or a gap stands before it. */
+  takeLine(): Line | undefined {
+    if (this.#droppingLine && !this.#dropLine()) return undefined;
+    const length = this.#findLineEnd();
+    if (length !== undefined) return this.#line(length, true);
+    if (this.#searchedBytes <= this.#lineBytesMax) return undefined;
+    this.#droppingLine = true;
+    return this.#line(this.#lineBytesMax, false);
+  }
+
+  /** What stands before the next gap or the end of the stream, line or not: for when no more will come. */
+  takeFragment(): Line | undefined {
+    if (this.#droppingLine && !this.#dropLine()) return undefined;
+    const length = this.#findLineEnd();
+    if (length !== undefined) return this.#line(length, true);
+    return this.#searchedBytes === 0 ? undefined : this.#line(this.#searchedBytes, false);
+  }
+
+  /** A gap stands somewhere before the end of the line that comes next. */
+  get lineIsCutByGap(): boolean {
+    if (this.#findLineEnd() !== undefined) return false;
+    return this.#pieces[this.#head + this.#searchedPieces]?.kind === 'gap';
+  }
+
+  /** At most `bytesMax` of the next octets, as many as one packet carried; undefined at a gap or the end. */
+  takeRun(bytesMax: number): Run | undefined {
+    const piece = this.#pieces[this.#head];
+    if (piece?.kind !== 'data' || bytesMax <= 0) return undefined;
+    const start = placeAt(piece.place, this.#offset);
+    const bytes = piece.bytes.subarray(this.#offset, this.#offset + bytesMax);
+    this.#consume(bytes.length);
+    return { bytes, start };
+  }
+
+  /** The next octets without taking them: at most `bytesMax`, up to the next gap. */
+  peek(bytesMax: number): Buffer {
+    const parts: Buffer[] = [];
+    let wanted = bytesMax;
+    let offset = this.#offset;
+    for (let index = this.#head; index < this.#pieces.length && wanted > 0; index++) {
+      const piece = this.#pieces[index];
+      if (piece?.kind !== 'data') break;
+      const part = piece.bytes.subarray(offset, offset + wanted);
+      parts.push(part);
+      wanted -= part.length;
+      offset = 0;
+    }
+    return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
+  }
+
+  /** Everything unread as the events it came in, and nothing left: for the layer that takes over. */
+  takeEvents(sender: StreamData['sender']): (StreamData | StreamGap)[] {
+    const events: (StreamData | StreamGap)[] = [];
+    while (!this.isEmpty) {
+      const run = this.takeRun(Number.MAX_SAFE_INTEGER);
+      const gap = run ? undefined : this.takeGap();
+      if (gap) events.push(gap);
+      if (run) events.push({ kind: 'data', sender, bytes: run.bytes, ...run.start });
+    }
+    return events;
+  }
+
+  /** Octets up to and including the next LF; undefined where there is none before a gap or the end. */
+  #findLineEnd(): number | undefined {
+    let piece = this.#pieces[this.#head + this.#searchedPieces];
+    while (piece?.kind === 'data') {
+      const from = this.#searchedPieces === 0 ? this.#offset : 0;
+      const at = piece.bytes.indexOf(LF, from);
+      if (at >= 0) return this.#searchedBytes + (at - from) + 1;
+      this.#searchedBytes += piece.bytes.length - from;
+      this.#searchedPieces++;
+      piece = this.#pieces[this.#head + this.#searchedPieces];
+    }
+    return undefined;
+  }
+
+  #line(length: number, terminated: boolean): Line {
+    const parts: Buffer[] = [];
+    const start = this.place as Place;
+    let last = start.seen;
+    for (let left = length; left > 0; ) {
+      const run = this.takeRun(left) as Run;
+      parts.push(run.bytes);
+      left -= run.bytes.length;
+      last = run.start.seen;
+    }
+    const whole = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
+    if (!terminated) return { bytes: whole, end: 'cut', start, last, wireBytes: length };
+    const crlf = whole[length - 2] === CR;
+    const bytes = whole.subarray(0, length - (crlf ? 2 : 1));
+    return { bytes, end: crlf ? 'crlf' : 'lf', start, last, wireBytes: length };
+  }
+
+  /** Drops the rest of a shortened line; false while its end has not arrived. */
+  #dropLine(): boolean {
+    const length = this.#findLineEnd();
+    let left = length ?? this.#searchedBytes;
+    while (left > 0) left -= this.takeRun(left)?.bytes.length ?? left;
+    if (length !== undefined) this.#droppingLine = false;
+    return length !== undefined;
+  }
+
+  #consume(length: number): void {
+    this.#unread -= length;
+    this.#offset += length;
+    this.#searchedPieces = 0;
+    this.#searchedBytes = 0;
+    const piece = this.#pieces[this.#head];
+    if (piece?.kind === 'data' && this.#offset === piece.bytes.length) this.#advancePiece();
+  }
+
+  #advancePiece(): void {
+    this.#head++;
+    this.#offset = 0;
+    this.#searchedPieces = 0;
+    this.#searchedBytes = 0;
+    // Let go of what was read, in amortised constant time.
+    if (this.#head >= 64 && this.#head * 2 >= this.#pieces.length) {
+      this.#pieces = this.#pieces.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}
+
+function placeAt(place: Place, offset: number): Place {
+  return offset === 0 ? place : { sequence: (place.sequence + offset) >>> 0, seen: place.seen };
+}

@@ -1,0 +1,83 @@
+/** Gathers one message as its octets pass by, and remembers which of them were lost. */
+import { dialogueLimits } from '../core/limits.ts';
+import type { Sighting } from '../stream/types.ts';
+import type { Place } from './half-stream.ts';
+import type { MissingRange } from './types.ts';
+
+export interface CollectedMessage {
+  readonly bytes: Buffer;
+  readonly missing: readonly MissingRange[];
+  readonly first: Place;
+  readonly last: Sighting;
+  /** Octets beyond the limit were dropped; they are named in `missing`. */
+  readonly cut: boolean;
+}
+
+export class MessageCollector {
+  readonly #bytesMax: number;
+  #parts: Buffer[] = [];
+  #missing: MissingRange[] = [];
+  #kept = 0;
+  /** Octets of the message so far, lost ones included. */
+  #length = 0;
+  #first: Place | undefined;
+  #last: Sighting | undefined;
+  #cut = false;
+
+  constructor(bytesMax: number = dialogueLimits.messageBytesMax) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Octets of the message so far, lost ones of known number included. */
+  get length(): number {
+    return this.#length;
+  }
+
+  get keptBytes(): number {
+    return this.#kept;
+  }
+
+  get hasMissing(): boolean {
+    return this.#missing.length > 0;
+  }
+
+  /** `bytes` must not change afterwards: it is kept, not copied. */
+  add(bytes: Buffer, place: Place): void {
+    if (bytes.length === 0) return;
+    this.#first ??= place;
+    this.#last = place.seen;
+    const room = this.#bytesMax - this.#kept;
+    const kept = bytes.length <= room ? bytes : bytes.subarray(0, Math.max(room, 0));
+    if (kept.length > 0) this.#parts.push(kept);
+    this.#kept += kept.length;
+    this.#length += kept.length;
+    if (kept.length < bytes.length) {
+      this.#cut = true;
+      this.addMissing(bytes.length - kept.length);
+    }
+  }
+
+  /** `length` undefined: the number of lost octets is not known (the message broke off). */
+  addMissing(length: number | undefined): void {
+    const previous = this.#missing.at(-1);
+    const touches = previous?.length !== undefined && previous.offset + previous.length === this.#length;
+    if (touches && length !== undefined) {
+      this.#missing[this.#missing.length - 1] = { offset: previous.offset, length: previous.length + length };
+    } else {
+      this.#missing.push({ offset: this.#length, length });
+    }
+    this.#length += length ?? 0;
+  }
+
+  /** `fallback` is where the message would have begun, for a message without octets. */
+  finish(fallback: Place): CollectedMessage {
+    const first = this.#first ?? fallback;
+    return {
+      bytes: this.#parts.length === 1 && this.#parts[0] ? this.#parts[0] : Buffer.concat(this.#parts),
+      missing: this.#missing,
+      first,
+      last: this.#last ?? first.seen,
+      cut: this.#cut,
+    };
+  }
+}
