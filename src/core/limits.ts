@@ -13,8 +13,8 @@ export const captureLimits = {
 } as const;
 
 export const packetLimits = {
-  /** Tunnels inside tunnels; a packet may nest headers at the cost of 4 octets each. */
-  nestingMax: 16,
+  /** Headers of one packet from the link layer to TCP: tags and tunnels nest at the cost of 4 octets each. */
+  nestingMax: 32,
   /** IPv6 extension headers of one packet. */
   extensionHeadersMax: 16,
   /** Datagrams waiting for fragments at the same time. */
@@ -23,6 +23,8 @@ export const packetLimits = {
   fragmentBytesMax: 32 << 20,
   /** Fragments are given up after this long in packet time (RFC 1122 §3.3.2: 60 to 120 s). */
   fragmentTimeoutSeconds: 60,
+  /** Complete datagrams remembered so that copies of their fragments are known; 64 KiB each at worst. */
+  completeDatagramsKept: 64,
 } as const;
 
 export const streamLimits = {
