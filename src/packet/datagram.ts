@@ -4,7 +4,7 @@ import type { Cursor } from './cursor.ts';
 /** Fragments begin at multiples of this, and all but the last end there. */
 const blockOctets = 8;
 /** RFC 791: no datagram is larger; the sum of offset and length of a forged fragment may be. */
-export const datagramOctetsMax = 65_535;
+const datagramOctetsMax = 65_535;
 
 /** What a fragment was good for. */
 export type FragmentVerdict = 'new' | 'copy' | 'invalid';

@@ -35,7 +35,7 @@ function looksLikeIpv4(cursor: Cursor): boolean {
 
 /** An Ethernet frame begins `distance` octets on, as far as its EtherType tells. */
 function announcesIp(cursor: Cursor, distance: number): boolean {
-  if (!cursor.has(distance + 14)) return false;
+  if (!cursor.has(distance + 15)) return false;
   switch (uint16(cursor.buffer, cursor.offset + distance + 12)) {
     case 0x0800:
       return octet(cursor.buffer, cursor.offset + distance + 14) >> 4 === 4;
