@@ -12,7 +12,7 @@ export function uint16(buffer: Buffer, at: number): number {
 }
 
 export function uint32(buffer: Buffer, at: number): number {
-  return (uint16(buffer, at) * 0x10000 + uint16(buffer, at + 2)) >>> 0;
+  return ((uint16(buffer, at) << 16) | uint16(buffer, at + 2)) >>> 0;
 }
 
 /** Some link layers write their headers in the byte order of the capturing host. */
@@ -21,5 +21,5 @@ export function uint16LittleEndian(buffer: Buffer, at: number): number {
 }
 
 export function uint32LittleEndian(buffer: Buffer, at: number): number {
-  return (uint16LittleEndian(buffer, at + 2) * 0x10000 + uint16LittleEndian(buffer, at)) >>> 0;
+  return ((uint16LittleEndian(buffer, at + 2) << 16) | uint16LittleEndian(buffer, at)) >>> 0;
 }

@@ -9,11 +9,13 @@ const neededOctets = 14;
 
 /** The one object that a decoder hands out again and again; see `Segment`. */
 export class ReusedSegment implements Segment {
-  readonly #addresses4 = [Buffer.alloc(4), Buffer.alloc(4)] as const;
-  readonly #addresses16 = [Buffer.alloc(16), Buffer.alloc(16)] as const;
+  readonly #sourceIpv4 = Buffer.alloc(4);
+  readonly #targetIpv4 = Buffer.alloc(4);
+  readonly #sourceIpv6 = Buffer.alloc(16);
+  readonly #targetIpv6 = Buffer.alloc(16);
 
-  sourceAddress: Buffer = this.#addresses4[0];
-  targetAddress: Buffer = this.#addresses4[1];
+  sourceAddress: Buffer = this.#sourceIpv4;
+  targetAddress: Buffer = this.#targetIpv4;
   sourcePort = 0;
   targetPort = 0;
   sequence = 0;
@@ -60,7 +62,8 @@ export class ReusedSegment implements Segment {
 
   /** Into buffers of its own: a view would be a new object for every packet. */
   #copyAddresses({ addressBuffer, addressOffset, addressLength }: Cursor): void {
-    const [source, target] = addressLength === 4 ? this.#addresses4 : this.#addresses16;
+    const source = addressLength === 4 ? this.#sourceIpv4 : this.#sourceIpv6;
+    const target = addressLength === 4 ? this.#targetIpv4 : this.#targetIpv6;
     for (let index = 0; index < addressLength; index++) {
       source[index] = octet(addressBuffer, addressOffset + index);
       target[index] = octet(addressBuffer, addressOffset + addressLength + index);
