@@ -18,7 +18,7 @@ function assertWithinBounds(segment: Segment | undefined, octets: number): void 
   );
   assert.ok(payloadOffset + payloadLength <= buffer.length);
   assert.ok(sequence >= 0 && sequence <= 0xffffffff);
-  assert.ok(ttl >= 0 && ttl <= 255 && ipLength >= 40);
+  assert.ok(ttl >= 0 && ttl <= 255 && ipLength >= 28);
   assert.equal(segment.sourceAddress.length, segment.targetAddress.length);
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readCapture } from './capture-reader.ts';
 import { client, conversation, cuts, lost, play, server } from './conversation.ts';
 import { addressBytes, linkTypes, toPackets, toSegments, writePcap, writePcapng } from './packets.ts';
 
@@ -100,4 +101,13 @@ test('writePcap and writePcapng write the magic numbers of both byte orders', ()
   assert.equal(writePcapng(packets).subarray(8, 12).toString('hex'), '4d3c2b1a');
   assert.equal(writePcapng(packets, { bigEndian: true }).subarray(8, 12).toString('hex'), '1a2b3c4d');
   assert.equal(writePcapng(packets).length % 4, 0);
+});
+
+test('readCapture reads back what writePcap and writePcapng write', () => {
+  const packets = toPackets([client('hello'), server('world')], { snapLength: 57 });
+  for (const bigEndian of [false, true]) {
+    assert.deepEqual(readCapture(writePcap(packets, { bigEndian })), packets);
+    assert.deepEqual(readCapture(writePcap(packets, { bigEndian, nanoseconds: true })), packets);
+    assert.deepEqual(readCapture(writePcapng(packets, { bigEndian })), packets);
+  }
 });
