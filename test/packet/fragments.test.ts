@@ -135,6 +135,16 @@ test('Reassembler hands out what lies before the octets that the snap length cut
   assert.deepEqual([last?.payload, last?.missingLength], [payload.slice(0, 50), 50]);
 });
 
+test('Reassembler does not miss octets of a cut fragment that came whole before', () => {
+  const told = decode(new PacketDecoder(), [
+    fragment(0, 40),
+    fragment(0, 80, { cut: 72 }),
+    fragment(80, 120),
+  ]);
+  const last = told.at(-1);
+  assert.deepEqual([last?.payload, last?.missingLength], [payload.slice(0, 20), 80]);
+});
+
 test('Reassembler joins a fragmented tunnel around a fragmented datagram', () => {
   const inner = [fragment(0, 64), fragment(64, 120)].map((packet) => packet.bytes.subarray(14));
   const packets = inner.flatMap((packet, index) => {
@@ -170,6 +180,8 @@ for (const [name, packets] of invalid) {
     decode(decoder, packets);
     assert.deepEqual([...decoder.counts.malformedHeaders], [['fragment', 1]]);
     assert.equal(decoder.counts.classes['fragment-waiting'].packets, packets.length - 1);
+    decoder.finish();
+    assert.equal(decoder.counts.datagramsIncomplete, packets.length - 1);
   });
 }
 
@@ -186,6 +198,28 @@ test('Reassembler waits packetLimits.fragmentTimeoutSeconds and no longer', () =
     ]);
     assert.equal(told[1]?.payload === payload, complete);
     assert.equal(decoder.counts.datagramsIncomplete, complete ? 0 : 1);
+  }
+});
+
+test('Reassembler gives up a datagram whose fragments a clock that was set back keeps apart', () => {
+  const decoder = new PacketDecoder();
+  const told = decode(decoder, [fragment(0, 64, { seconds: 1000 }), fragment(64, 120, { seconds: 0 })]);
+  assert.deepEqual(told, [undefined, undefined]);
+  assert.equal(decoder.counts.datagramsIncomplete, 1);
+});
+
+test('Reassembler remembers packetLimits.completeDatagramsKept complete datagrams', () => {
+  const { completeDatagramsKept } = packetLimits;
+  for (const [others, copies] of [
+    [completeDatagramsKept - 1, 1],
+    [completeDatagramsKept, 0],
+  ] as const) {
+    const decoder = new PacketDecoder();
+    for (let identification = 0; identification <= others; identification++) {
+      decode(decoder, [fragment(0, 64, { identification }), fragment(64, 120, { identification })]);
+    }
+    decode(decoder, [fragment(64, 120, { identification: 0 })]);
+    assert.equal(decoder.counts.fragmentCopies, copies);
   }
 });
 
@@ -217,6 +251,22 @@ test('Reassembler holds no more octets than packetLimits.fragmentBytesMax', () =
   assert.equal(decoder.counts.classes['fragment-waiting'].packets, kept);
   assert.equal(decoder.counts.datagramsOverLimit, count - kept);
   assertCountsAddUp(decoder);
+});
+
+test('Reassembler gives up others, not the datagram that has just grown', () => {
+  const whole = Buffer.alloc(65_512);
+  const decoder = new PacketDecoder();
+  const octetsOfOne = 65_512 + 65_512 / 8;
+  const others = Math.floor(packetLimits.fragmentBytesMax / octetsOfOne);
+  decoder.decode(asPacket(fragment(0, 64, { identification: 0 }, whole)));
+  for (let identification = 1; identification <= others; identification++) {
+    decoder.decode(asPacket(fragment(65_504, 65_512, { identification }, whole)));
+  }
+  assert.equal(decoder.counts.datagramsOverLimit, 0);
+  decoder.decode(asPacket(fragment(65_504, 65_512, { identification: 0 }, whole)));
+  assert.equal(decoder.counts.datagramsOverLimit, 1);
+  decoder.decode(asPacket(fragment(0, 64, { identification: 0 }, whole)));
+  assert.equal(decoder.counts.fragmentCopies, 1);
 });
 
 test('PacketDecoder.finish counts what still waits as dropped', () => {

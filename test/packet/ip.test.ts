@@ -111,6 +111,19 @@ test('PacketDecoder takes an atomic fragment as a whole datagram', () => {
   assert.deepEqual([segment?.payload, outcome], ['hello', 'segment']);
 });
 
+test('PacketDecoder takes an atomic fragment for one whatever its reserved bits are', () => {
+  const fragment = fragmentHeader(6, 0, false, 99, hello);
+  fragment[3] = 0x06;
+  assert.equal(decodeIp(ipv6({ protocol: 44 }, fragment)).segment?.payload, 'hello');
+});
+
+test('PacketDecoder ends an 802.3 frame by its length', () => {
+  const packet = ipv4({ claimedLength: 0 }, hello);
+  const content = Buffer.concat([Buffer.from('aaaa030000000800', 'hex'), packet]);
+  const frame = Buffer.concat([ethernet(content.length, content), Buffer.alloc(9, 0xaa)]);
+  assert.equal(decodeOne(packetOf(1, frame)).segment?.payload, 'hello');
+});
+
 test('PacketDecoder does not read extension headers in IPv4', () => {
   const extension = Buffer.from('0600010400000000', 'hex');
   assert.equal(decodeIp(ipv4({ protocol: 60 }, Buffer.concat([extension, hello]))).outcome, 'not-tcp');

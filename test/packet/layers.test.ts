@@ -64,6 +64,12 @@ const elsewhere: readonly [name: string, linkType: number, bytes: Buffer, outcom
   ['an 802.11 acknowledgment', 105, Buffer.from('d4000000020202020202', 'hex'), 'not-ip'],
   ['an encrypted 802.11 frame', 105, wireless('0841'), 'not-ip'],
   ['an empty 802.11 frame', 105, wireless('4801'), 'not-ip'],
+  [
+    'an aggregate of 802.11 frames',
+    105,
+    Buffer.concat([Buffer.from(`88010000${'02'.repeat(18)}10008000aaaa030000000800`, 'hex'), innerIpv4]),
+    'not-ip',
+  ],
   ['an ICMP error with a TCP header in it', 1, ethernet(0x0800, ipv4({ protocol: 1 }, innerIpv4)), 'not-tcp'],
   ['ESP', 1, ethernet(0x86dd, ipv6({ protocol: 50 }, innerIpv4)), 'not-tcp'],
   ['IPv6 without next header', 1, ethernet(0x86dd, ipv6({ protocol: 59 }, Buffer.alloc(0))), 'not-tcp'],
