@@ -42,6 +42,7 @@ export type AnomalyCode =
   | 'message.tnef-damaged'
   // record: what a mail carried
   | 'record.image-invalid'
+  | 'record.image-limit'
   | 'record.value-cut';
 
 export interface Anomaly {

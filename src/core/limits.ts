@@ -73,10 +73,29 @@ export const messageLimits = {
 } as const;
 
 export const recordLimits = {
-  /** Pixels sharp may decode: a small file can claim a huge picture. */
-  imagePixelsMax: 50_000_000,
+  /** Pixels an image may claim. Phones take 200 megapixels; beyond it is a trap for whoever opens the file. */
+  imagePixelsMax: 250_000_000,
   /** Images written for one mail. */
   imagesMax: 1000,
-  /** Octets of a file name's readable part. */
-  fileNameBytesMax: 120,
+  /** Octets of the readable part of an image's file name: with key and extension below the 143 of eCryptfs. */
+  fileNameBytesMax: 100,
+  /** Octets of the folder that is named after a capture; file systems end at 255. */
+  folderNameBytesMax: 200,
+  /** Missing ranges listed in the detail of one mail; `missing_bytes` counts them all. */
+  missingRangesMax: 1000,
+  /** Anomalies listed in the detail of one mail; the report counts them all. */
+  anomaliesMax: 100,
+} as const;
+
+export const storeLimits = {
+  /** The documented `id` has 31 bits. */
+  idMax: 2_147_483_647,
+  /** One line of an NDJSON file that is read again: the longest record, each character escaped. */
+  lineBytesMax: 256 << 20,
+  /** Octets handed to the file at once. */
+  writeBytes: 1 << 20,
+  /** Image files written at the same time: enough to hide the disk's answer. */
+  imageWritesMax: 8,
+  /** How long a run waits for another one's transaction; that takes milliseconds for a batch. */
+  busyTimeoutMs: 30_000,
 } as const;

@@ -1,0 +1,24 @@
+/**
+ * The identity of one occurrence of a mail on the wire: what two captures of the same traffic have in
+ * common, whatever their files are called, how large they are and what they lost of the content.
+ */
+import { createHash } from 'node:crypto';
+import type { RawMessage } from '../dialogue/types.ts';
+
+/** First 16 octets of a SHA-256, as 32 hexadecimal digits. */
+export function mailKey(
+  raw: Pick<RawMessage, 'protocol' | 'connection' | 'first' | 'firstSequence'>,
+): string {
+  const { client, server } = raw.connection;
+  const parts = [
+    raw.protocol,
+    client.address,
+    client.port,
+    server.address,
+    server.port,
+    raw.first.timestampNs,
+    raw.firstSequence,
+  ];
+  // No part can hold a line feed, so that no two lists of parts give the same text.
+  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32);
+}
