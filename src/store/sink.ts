@@ -1,5 +1,5 @@
 /** Where records end: the contract that every store keeps and the shared test suite checks. */
-import type { MailRecord } from '../record/types.ts';
+import type { columnNames, MailRecord } from '../record/types.ts';
 
 /** What became of a batch; the three add up to its records. */
 export interface Stored {
@@ -16,7 +16,13 @@ export interface StoredTable {
   readonly rows: number;
 }
 
-/** `MailDetail.mail_key` is the identity: writing a record twice stores it once. */
+/** One row as it is stored: the documented columns in the documented order. */
+export type StoredRow = Readonly<Record<(typeof columnNames)[number], string | number | null>>;
+
+/**
+ * `MailDetail.mail_key` is the identity: writing a record twice stores it once. A row that is replaced
+ * keeps its id, its table and its `insert_time`. In text, U+0000 and lone surrogates become U+FFFD.
+ */
 export interface Sink {
   /** Where the result can be found, for the report: `sqlite:mailproc.sqlite`. */
   readonly url: string;
@@ -29,5 +35,7 @@ export interface Sink {
   write(batch: readonly MailRecord[]): Promise<Stored>;
   /** Rows of `day` (`yyyy-MM-dd`), one entry for each table that exists. */
   tables(day: string): Promise<readonly StoredTable[]>;
+  /** The first `limit` rows of `day` by id, over all its tables; only where the store can be read back. */
+  sample?(day: string, limit: number): Promise<readonly StoredRow[]>;
   close(): Promise<void>;
 }

@@ -1,0 +1,133 @@
+/**
+ * The folder of the images: files appear whole or not at all, and nothing is ever written outside. The
+ * paths come from `buildRecord`, which makes them safe; they are checked again, because a mistake
+ * there would let a stranger's mail write to the disk.
+ */
+import { strict as assert } from 'node:assert';
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pid } from 'node:process';
+import { MailprocError } from '../core/errors.ts';
+import { storeLimits } from '../core/limits.ts';
+import type { ImageFile } from '../record/types.ts';
+import { isAlive } from './process.ts';
+import { fileError } from './store-error.ts';
+
+export interface WrittenImages {
+  readonly written: number;
+  /** There before with the same octets: left alone. */
+  readonly present: number;
+}
+
+export class ImageFolder {
+  readonly root: string;
+  /** Folders that were looked through for what killed runs left behind. */
+  readonly #swept = new Set<string>();
+
+  /** `root` is created at the first image. It may be a symbolic link; nothing below it may. */
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** Resolves once the files are durable. Writing the same files again is safe, by several runs at once too. */
+  async write(files: readonly ImageFile[]): Promise<WrittenImages> {
+    let written = 0;
+    for (let index = 0; index < files.length; index += storeLimits.imageWritesMax) {
+      const some = files.slice(index, index + storeLimits.imageWritesMax);
+      for (const folder of new Set(some.map((file) => splitPath(file.path)[0]))) await this.#prepare(folder);
+      const results = await Promise.allSettled(some.map((file) => this.#writeOne(file)));
+      for (const result of results) {
+        if (result.status === 'rejected') throw result.reason;
+        if (result.value) written++;
+      }
+    }
+    return { written, present: files.length - written };
+  }
+
+  /** Creates the folder of one capture and makes sure that it really lies below the root. */
+  async #prepare(folder: string): Promise<void> {
+    const path = join(this.root, folder);
+    try {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      if (!(await lstat(path)).isDirectory()) {
+        throw new MailprocError(
+          'store.unsafe-path',
+          `write images to ${path}: a symbolic link leads elsewhere`,
+          {
+            hint: 'remove the link',
+          },
+        );
+      }
+      if (this.#swept.has(folder)) return;
+      this.#swept.add(folder);
+      await sweep(path);
+    } catch (error) {
+      throw fileError(error, `create image folder ${path}`);
+    }
+  }
+
+  /** True where the file was written, false where it was there. */
+  async #writeOne(file: ImageFile): Promise<boolean> {
+    const [folder, name] = splitPath(file.path);
+    const path = join(this.root, folder, name);
+    const temporary = join(this.root, folder, `.${pid}-${randomBytes(8).toString('hex')}.part`);
+    try {
+      if (await isSame(path, file.bytes)) return false;
+      await writeNew(temporary, file.bytes);
+      await rename(temporary, path);
+      return true;
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw fileError(error, `write image ${path}`);
+    }
+  }
+}
+
+/** Exactly a folder and a file name. */
+function splitPath(path: string): [folder: string, name: string] {
+  const [folder, name, ...rest] = path.split('/');
+  assert(folder !== undefined && name !== undefined && rest.length === 0, `${path} is not folder/name`);
+  for (const component of [folder, name]) {
+    const safe = component !== '' && component !== '.' && component !== '..' && !/[\\\0:]/.test(component);
+    assert(safe, `${path} is not a safe path`);
+  }
+  return [folder, name];
+}
+
+async function isSame(path: string, bytes: Buffer): Promise<boolean> {
+  const status = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  // A symbolic link is never followed: the rename puts the image in its place.
+  return status?.isFile() === true && status.size === bytes.length && bytes.equals(await readFile(path));
+}
+
+/** O_EXCL and O_NOFOLLOW: nobody can have put a link where the file is going to be. */
+async function writeNew(path: string, bytes: Buffer): Promise<void> {
+  const noFollow = constants.O_NOFOLLOW ?? 0; // not on Windows
+  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | noFollow, 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Longer than any image takes to be written. */
+const abandonedAfterMs = 3_600_000;
+
+/** Removes the temporary files of runs that were killed; those of runs at work stay. */
+async function sweep(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const owner = /^\.(\d{1,10})-[0-9a-f]{16}\.part$/.exec(name)?.[1];
+    if (owner === undefined) continue;
+    const path = join(folder, name);
+    const status = await lstat(path).catch(() => undefined);
+    const old = status !== undefined && Date.now() - status.mtimeMs > abandonedAfterMs;
+    if (old || !isAlive(Number(owner))) await unlink(path).catch(() => undefined);
+  }
+}

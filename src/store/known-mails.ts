@@ -1,0 +1,79 @@
+/** The mails a store without an index has already, for the stores that keep this in memory. */
+import type { MailProtocol } from '../dialogue/types.ts';
+import type { MailRecord } from '../record/types.ts';
+import { checkIds, protocols, recordRank, tableName } from './row.ts';
+import type { Stored, StoredTable } from './sink.ts';
+
+export interface KnownMail {
+  readonly id: number;
+  readonly rank: number;
+  readonly protocol: MailProtocol;
+  /** Of the table the row is in. */
+  readonly day: string;
+  /** Where the row begins in a file; 0 where there is none. */
+  readonly offset: number;
+}
+
+/** What is to be written of a batch, in order. */
+export interface Plan {
+  readonly writes: readonly Write[];
+  readonly stored: Stored;
+}
+
+export interface Write {
+  readonly record: MailRecord;
+  readonly mail: KnownMail;
+  readonly replaces: boolean;
+}
+
+export class KnownMails {
+  readonly #mails = new Map<string, KnownMail>();
+  readonly #rows = new Map<string, number>();
+  #lastId = 0;
+
+  /** Decides without remembering, so that a batch which cannot be written leaves no trace. */
+  plan(batch: readonly MailRecord[], url: string): Plan {
+    const planned = new Map<string, KnownMail>();
+    const writes: Write[] = [];
+    let nextId = this.#lastId + 1;
+    let replaced = 0;
+    for (const record of batch) {
+      const key = record.detail.mail_key;
+      const before = planned.get(key) ?? this.#mails.get(key);
+      const rank = recordRank(record.detail);
+      if (before !== undefined && before.rank >= rank) continue;
+      if (before === undefined) checkIds(nextId - 1, 1, url);
+      const { protocol, columns } = record;
+      const mail: KnownMail =
+        before === undefined
+          ? { id: nextId++, rank, protocol, day: columns.insert_time, offset: 0 }
+          : { ...before, rank };
+      if (before !== undefined) replaced++;
+      planned.set(key, mail);
+      writes.push({ record, mail, replaces: before !== undefined });
+    }
+    const added = writes.length - replaced;
+    return { writes, stored: { added, replaced, known: batch.length - writes.length } };
+  }
+
+  /** The row of `key` as the store holds it from now on; returns the one it replaces. */
+  remember(key: string, mail: KnownMail): KnownMail | undefined {
+    const before = this.#mails.get(key);
+    if (before === undefined) {
+      const table = tableName(mail.protocol, mail.day);
+      this.#rows.set(table, (this.#rows.get(table) ?? 0) + 1);
+    }
+    this.#mails.set(key, mail);
+    this.#lastId = Math.max(this.#lastId, mail.id);
+    return before;
+  }
+
+  tables(day: string): StoredTable[] {
+    return protocols
+      .map((protocol) => tableName(protocol, day))
+      .flatMap((name) => {
+        const rows = this.#rows.get(name);
+        return rows === undefined ? [] : [{ name, rows }];
+      });
+  }
+}

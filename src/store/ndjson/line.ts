@@ -1,0 +1,35 @@
+/** One JSON object a line (https://github.com/ndjson/ndjson-spec): the documented columns, then `detail`. */
+import type { MailProtocol } from '../../dialogue/types.ts';
+import type { MailRecord } from '../../record/types.ts';
+import type { KnownMail } from '../known-mails.ts';
+import { detailJson, protocols, recordRank, toRow } from '../row.ts';
+
+/** With its line feed. `day` is that of the table, which a replaced row keeps. */
+export function formatLine(id: number, record: MailRecord, day: string): Buffer {
+  const row = JSON.stringify(toRow(id, record, day));
+  return Buffer.from(`${row.slice(0, -1)},"detail":${detailJson(record.detail)}}\n`);
+}
+
+/** Every line begins so; what begins otherwise was not written by mailproc. */
+export const lineStart = '{"id":';
+
+/** undefined where the line is no row of this program. */
+export function parseLine(
+  line: Buffer,
+  offset: number,
+): { readonly key: string; readonly mail: KnownMail } | undefined {
+  let row: { id?: unknown; insert_time?: unknown; detail?: Record<string, unknown> } | null;
+  try {
+    row = JSON.parse(line.toString()) as typeof row;
+  } catch {
+    return undefined;
+  }
+  const { mail_key: key, protocol, complete, raw_size: rawSize } = row?.detail ?? {};
+  if (typeof row?.id !== 'number' || typeof key !== 'string' || typeof complete !== 'boolean')
+    return undefined;
+  if (typeof rawSize !== 'number' || !protocols.includes(protocol as MailProtocol)) return undefined;
+  if (typeof row.insert_time !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(row.insert_time)) return undefined;
+  const rank = recordRank({ complete, raw_size: rawSize });
+  const mail = { id: row.id, rank, protocol: protocol as MailProtocol, day: row.insert_time, offset };
+  return { key, mail };
+}

@@ -1,0 +1,227 @@
+/**
+ * A file of one JSON object a line. The file is its own index: it is read when it is opened, so that
+ * ids go on and no mail is written twice. A replaced row is appended; the later line of a key counts,
+ * and the earlier one is dropped when the file is closed.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { MailprocError } from '../../core/errors.ts';
+import { storeLimits } from '../../core/limits.ts';
+import type { MailRecord } from '../../record/types.ts';
+import { KnownMails, type Plan } from '../known-mails.ts';
+import type { Sink, Stored, StoredTable } from '../sink.ts';
+import { fileError } from '../store-error.ts';
+import { formatLine, lineStart, parseLine } from './line.ts';
+import { type FileLock, lockFile } from './lock.ts';
+import { type FileLine, readLines } from './read-lines.ts';
+
+interface OpenFile {
+  /** Without symbolic links. */
+  readonly path: string;
+  readonly handle: FileHandle;
+  readonly lock: FileLock;
+  readonly known: KnownMails;
+  /** Offsets of lines that a later line replaces. */
+  readonly outdated: Set<number>;
+  /** Octets that are durable whole lines. */
+  bytes: number;
+}
+
+export class NdjsonFileSink implements Sink {
+  readonly url: string;
+  readonly #path: string;
+  #file: OpenFile | undefined;
+  /** Writes follow one another. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(path: string) {
+    this.url = `ndjson:${path}`;
+    this.#path = path;
+  }
+
+  async open(): Promise<void> {
+    const path = await regularFile(this.#path);
+    const lock = await lockFile(path);
+    let handle: FileHandle | undefined;
+    try {
+      handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+      const file = { path, handle, lock, known: new KnownMails(), outdated: new Set<number>(), bytes: 0 };
+      await load(file);
+      this.#file = file;
+    } catch (error) {
+      await handle?.close();
+      await lock.release();
+      throw fileError(error, `open ${this.#path}`);
+    }
+  }
+
+  write(batch: readonly MailRecord[]): Promise<Stored> {
+    const written = this.#last.then(() => this.#writeNext(batch));
+    this.#last = written.catch(() => undefined);
+    return written;
+  }
+
+  async tables(day: string): Promise<readonly StoredTable[]> {
+    return this.#opened().known.tables(day);
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    const file = this.#file;
+    if (file === undefined) return;
+    this.#file = undefined;
+    try {
+      if (file.outdated.size > 0) await compact(file);
+    } catch (error) {
+      throw fileError(error, `drop replaced rows of ${this.#path}`);
+    } finally {
+      await file.handle.close();
+      await file.lock.release();
+    }
+  }
+
+  async #writeNext(batch: readonly MailRecord[]): Promise<Stored> {
+    const file = this.#opened();
+    const plan = file.known.plan(batch, this.url);
+    if (plan.writes.length === 0) return plan.stored;
+    try {
+      await append(file, plan);
+    } catch (error) {
+      // Half a batch would stay as a torn line for the next one to be glued to.
+      await file.handle.truncate(file.bytes).catch(() => undefined);
+      throw fileError(error, `write ${this.#path}`);
+    }
+    return plan.stored;
+  }
+
+  #opened(): OpenFile {
+    if (this.#file === undefined) throw new MailprocError('store.closed', `use ${this.url}: it is not open`);
+    return this.#file;
+  }
+}
+
+/** The path without symbolic links, because compaction puts a new file in the place of the old one. */
+async function regularFile(path: string): Promise<string> {
+  try {
+    if ((await stat(path)).isFile()) return await realpath(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return resolve(path);
+    throw fileError(error, `open ${path}`);
+  }
+  throw new MailprocError('store.not-writable', `open ${path}: it is no regular file`, {
+    hint: 'name a file, or `ndjson:-` for standard output',
+  });
+}
+
+/** Learns what the file holds and cuts off a line that a killed run has left unfinished. */
+async function load(file: OpenFile): Promise<void> {
+  for await (const line of readLines(file.handle)) {
+    const row = parseLine(line.bytes, line.offset);
+    if (row === undefined) {
+      if (!isTorn(line)) throw notOurs(file.path, line.offset);
+      await file.handle.truncate(line.offset);
+      break;
+    }
+    const replaced = file.known.remember(row.key, row.mail);
+    if (replaced !== undefined) file.outdated.add(replaced.offset);
+    file.bytes = line.offset + line.bytes.length + 1;
+    // Whole but for its line feed: an editor may have taken it away.
+    if (!line.ended) await file.handle.write('\n', file.bytes - 1);
+  }
+}
+
+/** Begins like a line of ours, or is the row of zeros a crashed machine leaves: nothing else is cut off. */
+function isTorn({ bytes, ended }: FileLine): boolean {
+  if (ended || bytes.length > storeLimits.lineBytesMax) return false;
+  const start = bytes.toString('latin1', 0, lineStart.length);
+  return lineStart.startsWith(start) || bytes[0] === 0;
+}
+
+function notOurs(path: string, offset: number): MailprocError {
+  return new MailprocError('store.foreign', `read ${path} at byte ${offset}: this is no row of mailproc`, {
+    hint: 'name another file; this one is left as it is',
+  });
+}
+
+/** In pieces: a batch may be larger than memory likes to hold twice. */
+async function append(file: OpenFile, plan: Plan): Promise<void> {
+  const offsets: number[] = [];
+  let position = file.bytes;
+  const writer = new PieceWriter(file.handle, position);
+  for (const { record, mail } of plan.writes) {
+    offsets.push(position);
+    const line = formatLine(mail.id, record, mail.day);
+    await writer.write(line);
+    position += line.length;
+  }
+  await writer.flush();
+  await file.handle.datasync();
+  file.bytes = position;
+  plan.writes.forEach(({ record, mail }, index) => {
+    const offset = offsets[index] ?? 0;
+    const replaced = file.known.remember(record.detail.mail_key, { ...mail, offset });
+    if (replaced !== undefined) file.outdated.add(replaced.offset);
+  });
+}
+
+/** Writes the file anew without the outdated lines, beside it, and puts it in its place at once. */
+async function compact(file: OpenFile): Promise<void> {
+  const path = `${file.path}.compact`;
+  // Left by a run killed in here: the lock says that nobody else is writing it.
+  await rm(path, { force: true });
+  const { mode } = await file.handle.stat();
+  const target = await open(path, 'wx', mode & 0o777);
+  try {
+    const writer = new PieceWriter(target, 0);
+    for await (const { offset, bytes } of readLines(file.handle)) {
+      if (!file.outdated.has(offset)) await writer.write(Buffer.concat([bytes, Buffer.from('\n')]));
+    }
+    await writer.flush();
+    await target.datasync();
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await target.close();
+  }
+  await rename(path, file.path);
+  await syncDirectory(dirname(file.path));
+}
+
+/** Makes a rename durable; not every system can open a directory. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r').catch(() => undefined);
+  await directory?.sync().catch(() => undefined);
+  await directory?.close();
+}
+
+/** Collects lines up to `storeLimits.writeBytes`. */
+class PieceWriter {
+  readonly #file: FileHandle;
+  #position: number;
+  #lines: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(file: FileHandle, position: number) {
+    this.#file = file;
+    this.#position = position;
+  }
+
+  async write(line: Buffer): Promise<void> {
+    this.#lines.push(line);
+    this.#bytes += line.length;
+    if (this.#bytes >= storeLimits.writeBytes) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const piece = Buffer.concat(this.#lines);
+    this.#lines = [];
+    this.#bytes = 0;
+    for (let written = 0; written < piece.length; ) {
+      const { bytesWritten } = await this.#file.write(piece, written, piece.length - written, this.#position);
+      written += bytesWritten;
+      this.#position += bytesWritten;
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * One JSON object a line into a pipe. A pipe cannot be read back: only what this run has written is
+ * known, and a replaced row comes as a second line with the same id, of which the later counts.
+ */
+import type { Writable } from 'node:stream';
+import { MailprocError } from '../../core/errors.ts';
+import { storeLimits } from '../../core/limits.ts';
+import type { MailRecord } from '../../record/types.ts';
+import { KnownMails } from '../known-mails.ts';
+import type { Sink, Stored, StoredTable } from '../sink.ts';
+import { formatLine } from './line.ts';
+
+export class NdjsonStreamSink implements Sink {
+  readonly url: string = 'ndjson:-';
+  readonly #stream: Writable;
+  readonly #known = new KnownMails();
+  /** The reader has gone, as `head` does when it has seen enough: no error, and nothing more to write. */
+  #readerGone = false;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** The stream is not closed by the sink: standard output belongs to the process. */
+  constructor(stream: Writable) {
+    this.#stream = stream;
+  }
+
+  async open(): Promise<void> {
+    // The write's callback gets the error too; without a listener it would end the process.
+    this.#stream.on('error', () => undefined);
+  }
+
+  write(batch: readonly MailRecord[]): Promise<Stored> {
+    const written = this.#last.then(() => this.#writeNext(batch));
+    this.#last = written.catch(() => undefined);
+    return written;
+  }
+
+  async tables(day: string): Promise<readonly StoredTable[]> {
+    return this.#known.tables(day);
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+  }
+
+  async #writeNext(batch: readonly MailRecord[]): Promise<Stored> {
+    const { writes, stored } = this.#known.plan(batch, this.url);
+    let lines: Buffer[] = [];
+    let bytes = 0;
+    for (const { record, mail } of writes) {
+      const line = formatLine(mail.id, record, mail.day);
+      lines.push(line);
+      bytes += line.length;
+      if (bytes < storeLimits.writeBytes) continue;
+      await this.#send(Buffer.concat(lines));
+      lines = [];
+      bytes = 0;
+    }
+    if (bytes > 0) await this.#send(Buffer.concat(lines));
+    for (const { record, mail } of writes) this.#known.remember(record.detail.mail_key, mail);
+    return stored;
+  }
+
+  async #send(bytes: Buffer): Promise<void> {
+    if (this.#readerGone) return;
+    const error = await new Promise<NodeJS.ErrnoException | null | undefined>((done) => {
+      this.#stream.write(bytes, done);
+    });
+    if (error === null || error === undefined) return;
+    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') {
+      throw new MailprocError('store.failed', `write to standard output: ${error.message}`, { cause: error });
+    }
+    this.#readerGone = true;
+  }
+}

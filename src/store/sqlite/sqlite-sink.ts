@@ -1,0 +1,231 @@
+/**
+ * One SQLite file with the documented tables. A batch is a transaction: its rows, their keys and their
+ * ids are stored together or not at all, and runs at the same time take turns.
+ */
+import { closeSync, openSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Database, Statement } from 'libsql';
+import { MailprocError } from '../../core/errors.ts';
+import { storeLimits } from '../../core/limits.ts';
+import { columnNames, type MailRecord } from '../../record/types.ts';
+import { checkIds, detailJson, protocols, recordRank, tableName, toRow } from '../row.ts';
+import type { Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
+import { columnList, commonTables, createDayTable, tableExists } from './schema.ts';
+import { sqliteError } from './sqlite-error.ts';
+
+interface KnownRow {
+  readonly table_name: string;
+  readonly id: number;
+  readonly rank: number;
+}
+
+export class SqliteSink implements Sink {
+  readonly url: string;
+  readonly #path: string;
+  #database: Database | undefined;
+  readonly #statements = new Map<string, Statement<unknown[]>>();
+  /** Day tables that are there for certain. */
+  readonly #dayTables = new Set<string>();
+
+  constructor(path: string) {
+    this.url = `sqlite:${path}`;
+    this.#path = path;
+  }
+
+  async open(): Promise<void> {
+    try {
+      createPrivately(this.#path);
+      const { default: Libsql } = await import('libsql');
+      // An absolute path is never one of libsql's own forms: a server's address, `file:`, `:memory:`.
+      this.#database = new Libsql(resolve(this.#path), { timeout: storeLimits.busyTimeoutMs });
+      setUp(this.#database);
+    } catch (error) {
+      this.#database?.close();
+      this.#database = undefined;
+      throw sqliteError(error, `open ${this.#path}`);
+    }
+  }
+
+  async write(batch: readonly MailRecord[]): Promise<Stored> {
+    const database = this.#opened();
+    if (batch.length === 0) return { added: 0, replaced: 0, known: 0 };
+    try {
+      // IMMEDIATE: whoever begins first is the only writer, so that keys and ids are read and written as one.
+      database.exec('BEGIN IMMEDIATE');
+      const stored = this.#writeInTransaction(database, batch);
+      database.exec('COMMIT');
+      return stored;
+    } catch (error) {
+      rollBack(database);
+      // Both may be of tables that are gone with the transaction.
+      this.#statements.clear();
+      this.#dayTables.clear();
+      throw sqliteError(error, `write ${this.#path}`);
+    }
+  }
+
+  async tables(day: string): Promise<readonly StoredTable[]> {
+    const database = this.#opened();
+    try {
+      return existingTables(database, day).map((name) => {
+        const { rows } = database.prepare(`SELECT count(*) AS rows FROM "${name}"`).get() as { rows: number };
+        return { name, rows };
+      });
+    } catch (error) {
+      throw sqliteError(error, `read ${this.#path}`);
+    }
+  }
+
+  async sample(day: string, limit: number): Promise<readonly StoredRow[]> {
+    const database = this.#opened();
+    try {
+      const selects = existingTables(database, day).map((name) => `SELECT ${columnList} FROM "${name}"`);
+      if (selects.length === 0) return [];
+      const sql = `${selects.join(' UNION ALL ')} ORDER BY id LIMIT ?`;
+      return database.prepare(sql).all(limit) as StoredRow[];
+    } catch (error) {
+      throw sqliteError(error, `read ${this.#path}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    const database = this.#database;
+    if (database === undefined) return;
+    this.#database = undefined;
+    this.#statements.clear();
+    try {
+      // Leaves a single file behind. While somebody else has it open that cannot be, and need not.
+      database.exec('PRAGMA busy_timeout = 0');
+      database.pragma('journal_mode = DELETE');
+    } catch {
+      // The next run that closes alone does it.
+    } finally {
+      database.close();
+    }
+  }
+
+  #writeInTransaction(database: Database, batch: readonly MailRecord[]): Stored {
+    const firstId = this.#lastId() + 1;
+    let nextId = firstId;
+    let replaced = 0;
+    for (const record of batch) {
+      const before = this.#known(record.detail.mail_key);
+      const rank = recordRank(record.detail);
+      if (before === undefined) {
+        checkIds(nextId - 1, 1, this.url);
+        this.#insert(database, nextId++, record, rank);
+      } else if (before.rank < rank) {
+        this.#replace(before, record, rank);
+        replaced++;
+      }
+    }
+    const added = nextId - firstId;
+    if (added > 0)
+      this.#prepared('UPDATE mailproc_sequence SET current_value = ? WHERE name = ?').run(nextId - 1, 'mail');
+    return { added, replaced, known: batch.length - added - replaced };
+  }
+
+  #lastId(): number {
+    const row = this.#prepared('SELECT current_value FROM mailproc_sequence WHERE name = ?').get('mail');
+    return (row as { current_value: number }).current_value;
+  }
+
+  #known(mailKey: string): KnownRow | undefined {
+    const sql = 'SELECT table_name, id, rank FROM mail_keys WHERE mail_key = ?';
+    return this.#prepared(sql).get(mailKey) as KnownRow | undefined;
+  }
+
+  #insert(database: Database, id: number, record: MailRecord, rank: number): void {
+    const table = tableName(record.protocol, record.columns.insert_time);
+    if (!this.#dayTables.has(table)) createDayTable(database, table);
+    this.#dayTables.add(table);
+    const places = columnNames.map(() => '?').join(', ');
+    this.#prepared(`INSERT INTO "${table}" (${columnList}) VALUES (${places})`).run(
+      ...values(toRow(id, record)),
+    );
+    this.#prepared('INSERT INTO mail_keys (mail_key, table_name, id, rank) VALUES (?, ?, ?, ?)').run(
+      record.detail.mail_key,
+      table,
+      id,
+      rank,
+    );
+    this.#prepared('INSERT INTO mail_detail (id, detail) VALUES (?, ?)').run(id, detailJson(record.detail));
+  }
+
+  /** The row stays where it is, with its id and its day. */
+  #replace(before: KnownRow, record: MailRecord, rank: number): void {
+    const day = before.table_name.slice(-'2022_01_28'.length).replaceAll('_', '-');
+    const table = tableName(record.protocol, day);
+    const places = columnNames.map((name) => `"${name}" = ?`).join(', ');
+    const row = values(toRow(before.id, record, day));
+    this.#prepared(`UPDATE "${table}" SET ${places} WHERE id = ?`).run(...row, before.id);
+    this.#prepared('UPDATE mail_keys SET rank = ? WHERE mail_key = ?').run(rank, record.detail.mail_key);
+    this.#prepared('UPDATE mail_detail SET detail = ? WHERE id = ?').run(
+      detailJson(record.detail),
+      before.id,
+    );
+  }
+
+  /** Each statement is compiled once. */
+  #prepared(sql: string): Statement<unknown[]> {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#opened().prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #opened(): Database {
+    if (this.#database === undefined)
+      throw new MailprocError('store.closed', `use ${this.url}: it is not open`);
+    return this.#database;
+  }
+}
+
+/**
+ * Creates the file, so that it and what SQLite puts beside it are readable by their owner alone. A file
+ * that exists is not opened here: to close it again would take away the locks that another connection
+ * of this process holds (https://www.sqlite.org/howtocorrupt.html §2.2).
+ */
+function createPrivately(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (statSync(path).isFile()) return;
+    throw Object.assign(new Error('not a regular file'), { code: 'EISDIR' });
+  }
+}
+
+/**
+ * A write-ahead log lets others read during a run. FULL, because a batch that was acknowledged must
+ * survive a power cut.
+ */
+function setUp(database: Database): void {
+  try {
+    database.pragma('journal_mode = WAL');
+  } catch (error) {
+    // Another run is just opening or closing the file; its journal mode is as safe.
+    if (!String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY')) throw error;
+  }
+  database.exec('PRAGMA synchronous = FULL');
+  database.exec(`BEGIN IMMEDIATE; ${commonTables} COMMIT`);
+}
+
+function existingTables(database: Database, day: string): string[] {
+  return protocols.map((protocol) => tableName(protocol, day)).filter((name) => tableExists(database, name));
+}
+
+function values(row: StoredRow): (string | number | null)[] {
+  return columnNames.map((name) => row[name]);
+}
+
+/** SQLite has rolled back by itself after some errors, a full disk for one. */
+function rollBack(database: Database): void {
+  try {
+    database.exec('ROLLBACK');
+  } catch {
+    // No transaction is open.
+  }
+}

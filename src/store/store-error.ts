@@ -1,0 +1,37 @@
+/** Trouble of the file system under a store, in the operator's words. */
+import { MailprocError } from '../core/errors.ts';
+
+/** `action` reads "what was being done, to what". Returns a `MailprocError` as it is. */
+export function fileError(error: unknown, action: string): MailprocError {
+  if (error instanceof MailprocError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  const [storeCode, text, hint] = known(code) ?? ['store.failed', message ?? String(error), undefined];
+  return new MailprocError(storeCode, `${action}: ${text}`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+function known(code: string | undefined): readonly [string, string, string | undefined] | undefined {
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return ['store.full', 'no space is left', 'make room and run again: what is stored is not read twice'];
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return [
+        'store.not-writable',
+        'permission denied',
+        'give the user that runs mailproc the right to write',
+      ];
+    case 'ENOENT':
+      return ['store.not-writable', 'the directory does not exist', 'create the directory first'];
+    case 'EISDIR':
+      return ['store.not-writable', 'it is no regular file', 'name a file'];
+    case 'ENOTDIR':
+      return ['store.not-writable', 'a file stands where a directory should be', undefined];
+    default:
+      return undefined;
+  }
+}
