@@ -1,9 +1,11 @@
 /** Trouble of the file system under a store, in the operator's words. */
+import { AssertionError } from 'node:assert';
 import { MailprocError } from '../core/errors.ts';
 
-/** `action` reads "what was being done, to what". Returns a `MailprocError` as it is. */
+/** `action` reads "what was being done, to what". Returns a `MailprocError` as it is, throws a bug as it is. */
 export function fileError(error: unknown, action: string): MailprocError {
   if (error instanceof MailprocError) return error;
+  if (error instanceof AssertionError || error instanceof TypeError) throw error;
   const { code, message } = error as NodeJS.ErrnoException;
   const [storeCode, text, hint] = known(code) ?? ['store.failed', message ?? String(error), undefined];
   return new MailprocError(storeCode, `${action}: ${text}`, {
@@ -17,6 +19,12 @@ function known(code: string | undefined): readonly [string, string, string | und
     case 'ENOSPC':
     case 'EDQUOT':
       return ['store.full', 'no space is left', 'make room and run again: what is stored is not read twice'];
+    case 'EFBIG':
+      return [
+        'store.full',
+        'the file may not grow any more',
+        'raise the limit (`ulimit -f`) or start a new file',
+      ];
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

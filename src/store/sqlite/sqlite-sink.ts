@@ -22,14 +22,16 @@ interface KnownRow {
 export class SqliteSink implements Sink {
   readonly url: string;
   readonly #path: string;
+  readonly #busyTimeoutMs: number;
   #database: Database | undefined;
   readonly #statements = new Map<string, Statement<unknown[]>>();
   /** Day tables that are there for certain. */
   readonly #dayTables = new Set<string>();
 
-  constructor(path: string) {
+  constructor(path: string, busyTimeoutMs: number = storeLimits.busyTimeoutMs) {
     this.url = `sqlite:${path}`;
     this.#path = path;
+    this.#busyTimeoutMs = busyTimeoutMs;
   }
 
   async open(): Promise<void> {
@@ -37,7 +39,7 @@ export class SqliteSink implements Sink {
       createPrivately(this.#path);
       const { default: Libsql } = await import('libsql');
       // An absolute path is never one of libsql's own forms: a server's address, `file:`, `:memory:`.
-      this.#database = new Libsql(resolve(this.#path), { timeout: storeLimits.busyTimeoutMs });
+      this.#database = new Libsql(resolve(this.#path), { timeout: this.#busyTimeoutMs });
       setUp(this.#database);
     } catch (error) {
       this.#database?.close();
