@@ -92,8 +92,8 @@ export const storeLimits = {
   idMax: 2_147_483_647,
   /** One line of an NDJSON file that is read again: the longest record, each character escaped. */
   lineBytesMax: 256 << 20,
-  /** Octets handed to the file at once. */
-  writeBytes: 1 << 20,
+  /** Octets read from or written to a file at once. */
+  blockBytes: 1 << 20,
   /** Image files written at the same time: enough to hide the disk's answer. */
   imageWritesMax: 8,
   /** How long a run waits for another one's transaction; that takes milliseconds for a batch. */

@@ -1,13 +1,12 @@
 /** The mails a store without an index has already, for the stores that keep this in memory. */
-import type { MailProtocol } from '../dialogue/types.ts';
 import type { MailRecord } from '../record/types.ts';
-import { checkIds, protocols, recordRank, tableName } from './row.ts';
+import { checkIds, type Protocol, protocols, recordRank, tableName } from './row.ts';
 import type { Stored, StoredTable } from './sink.ts';
 
 export interface KnownMail {
   readonly id: number;
   readonly rank: number;
-  readonly protocol: MailProtocol;
+  readonly protocol: Protocol;
   /** Of the table the row is in. */
   readonly day: string;
   /** Where the row begins in a file; 0 where there is none. */

@@ -2,15 +2,16 @@
 import { strict as assert } from 'node:assert';
 import { MailprocError } from '../core/errors.ts';
 import { storeLimits } from '../core/limits.ts';
-import type { MailProtocol } from '../dialogue/types.ts';
 import { columnNames, type MailDetail, type MailRecord } from '../record/types.ts';
 import type { StoredRow } from './sink.ts';
 
+export type Protocol = MailRecord['protocol'];
+
 /** In this order tables are listed. */
-export const protocols: readonly MailProtocol[] = ['smtp', 'pop3', 'imap'];
+export const protocols: readonly Protocol[] = ['smtp', 'pop3', 'imap'];
 
 /** `smtp_2022_01_28`. Names of tables are made here alone: of nothing but a protocol and a day. */
-export function tableName(protocol: MailProtocol, day: string): string {
+export function tableName(protocol: Protocol, day: string): string {
   assert(protocols.includes(protocol), `${protocol} is no mail protocol`);
   assert(/^\d{4}-\d{2}-\d{2}$/.test(day), `${day} is no day`);
   return `${protocol}_${day.replaceAll('-', '_')}`;

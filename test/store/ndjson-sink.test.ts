@@ -237,7 +237,7 @@ test('NdjsonStreamSink reports any other trouble of the pipe', async () => {
   });
   const sink = new NdjsonStreamSink(stream);
   await sink.open();
-  await assert.rejects(sink.write([sampleRecord(1)]), { name: 'MailprocError' });
+  await assert.rejects(sink.write([sampleRecord(1)]), { name: 'MailprocError', code: 'store.full' });
 });
 
 async function writeAll(path: string, records: Parameters<NdjsonFileSink['write']>[0]): Promise<void> {

@@ -1,8 +1,7 @@
 /** One JSON object a line (https://github.com/ndjson/ndjson-spec): the documented columns, then `detail`. */
-import type { MailProtocol } from '../../dialogue/types.ts';
 import type { MailRecord } from '../../record/types.ts';
 import type { KnownMail } from '../known-mails.ts';
-import { detailJson, protocols, recordRank, toRow } from '../row.ts';
+import { detailJson, type Protocol, protocols, recordRank, toRow } from '../row.ts';
 
 /** With its line feed. `day` is that of the table, which a replaced row keeps. */
 export function formatLine(id: number, record: MailRecord, day: string): Buffer {
@@ -27,9 +26,9 @@ export function parseLine(
   const { mail_key: key, protocol, complete, raw_size: rawSize } = row?.detail ?? {};
   if (typeof row?.id !== 'number' || typeof key !== 'string' || typeof complete !== 'boolean')
     return undefined;
-  if (typeof rawSize !== 'number' || !protocols.includes(protocol as MailProtocol)) return undefined;
+  if (typeof rawSize !== 'number' || !protocols.includes(protocol as Protocol)) return undefined;
   if (typeof row.insert_time !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(row.insert_time)) return undefined;
   const rank = recordRank({ complete, raw_size: rawSize });
-  const mail = { id: row.id, rank, protocol: protocol as MailProtocol, day: row.insert_time, offset };
+  const mail = { id: row.id, rank, protocol: protocol as Protocol, day: row.insert_time, offset };
   return { key, mail };
 }

@@ -196,7 +196,7 @@ async function syncDirectory(path: string): Promise<void> {
   await directory?.close();
 }
 
-/** Collects lines up to `storeLimits.writeBytes`. */
+/** Collects lines up to `storeLimits.blockBytes`. */
 class PieceWriter {
   readonly #file: FileHandle;
   #position: number;
@@ -211,7 +211,7 @@ class PieceWriter {
   async write(line: Buffer): Promise<void> {
     this.#lines.push(line);
     this.#bytes += line.length;
-    if (this.#bytes >= storeLimits.writeBytes) await this.flush();
+    if (this.#bytes >= storeLimits.blockBytes) await this.flush();
   }
 
   async flush(): Promise<void> {

@@ -3,11 +3,11 @@
  * known, and a replaced row comes as a second line with the same id, of which the later counts.
  */
 import type { Writable } from 'node:stream';
-import { MailprocError } from '../../core/errors.ts';
 import { storeLimits } from '../../core/limits.ts';
 import type { MailRecord } from '../../record/types.ts';
 import { KnownMails } from '../known-mails.ts';
 import type { Sink, Stored, StoredTable } from '../sink.ts';
+import { fileError } from '../store-error.ts';
 import { formatLine } from './line.ts';
 
 export class NdjsonStreamSink implements Sink {
@@ -50,7 +50,7 @@ export class NdjsonStreamSink implements Sink {
       const line = formatLine(mail.id, record, mail.day);
       lines.push(line);
       bytes += line.length;
-      if (bytes < storeLimits.writeBytes) continue;
+      if (bytes < storeLimits.blockBytes) continue;
       await this.#send(Buffer.concat(lines));
       lines = [];
       bytes = 0;
@@ -67,7 +67,7 @@ export class NdjsonStreamSink implements Sink {
     });
     if (error === null || error === undefined) return;
     if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') {
-      throw new MailprocError('store.failed', `write to standard output: ${error.message}`, { cause: error });
+      throw fileError(error, 'write to standard output');
     }
     this.#readerGone = true;
   }

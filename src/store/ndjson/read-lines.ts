@@ -1,6 +1,6 @@
 /** Lines of a file with their places, one at a time: a file may be larger than memory. */
 import type { FileHandle } from 'node:fs/promises';
-import { captureLimits, storeLimits } from '../../core/limits.ts';
+import { storeLimits } from '../../core/limits.ts';
 
 export interface FileLine {
   readonly offset: number;
@@ -12,7 +12,7 @@ export interface FileLine {
 
 /** Ends early, with `bytes` cut, at a line longer than `storeLimits.lineBytesMax`. */
 export async function* readLines(file: FileHandle): AsyncGenerator<FileLine> {
-  const buffer = Buffer.allocUnsafe(captureLimits.readBytes);
+  const buffer = Buffer.allocUnsafe(storeLimits.blockBytes);
   let carried: Buffer[] = [];
   let carriedBytes = 0;
   let position = 0;
