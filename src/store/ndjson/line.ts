@@ -24,7 +24,12 @@ export function parseLine(
     return undefined;
   }
   const { mail_key: key, protocol, complete, raw_size: rawSize } = row?.detail ?? {};
-  if (typeof row?.id !== 'number' || typeof key !== 'string' || typeof complete !== 'boolean')
+  if (
+    typeof row?.id !== 'number' ||
+    !Number.isSafeInteger(row.id) ||
+    typeof key !== 'string' ||
+    typeof complete !== 'boolean'
+  )
     return undefined;
   if (typeof rawSize !== 'number' || !protocols.includes(protocol as Protocol)) return undefined;
   if (typeof row.insert_time !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(row.insert_time)) return undefined;
