@@ -30,12 +30,42 @@ export const packetLimits = {
 export const streamLimits = {
   /** Connections followed at once; the longest idle one is closed first. */
   connectionsMax: 100_000,
+  /** Connections without an event so far: a flood of SYNs must not push out those that carry mail. */
+  unopenedConnectionsMax: 16_384,
+  /** Closed connections remembered, so that a late retransmission does not open a new one. */
+  closedConnectionsMax: 4096,
+  /** Slots (a power of two) for connections of no interest, 4 octets each; a lost slot costs a second look. */
+  ignoredConnectionSlots: 1 << 18,
+  /** Connections whose hashes are equal; beyond it somebody knows how to aim, and the oldest is closed. */
+  equalHashesMax: 64,
+  /** Segments without handshake held until the start of a connection is taken as it is: a SYN may come late. */
+  startSegmentsMax: 32,
+  /** First data may be this far behind its SYN to be of the same connection. */
+  startWindowBytes: 4 << 20,
   /** Out-of-order octets held for one direction before the hole is declared a gap. */
   heldBytesPerDirectionMax: 4 << 20,
-  /** Out-of-order octets held in all connections together. */
+  /** Out-of-order octets held in all connections together, `heldSegmentBytes` added for each segment. */
   heldBytesMax: 128 << 20,
+  /** What a held segment costs beside its octets: objects and the allocation. */
+  heldSegmentBytes: 512,
   /** Segments held for one direction; tiny segments cost more than their octets. */
   heldSegmentsMax: 8192,
+  /** An acknowledged hole is a gap after this many segments: captures reorder less (seen: 24). */
+  gapSegments: 64,
+  /** Segments of all connections after which a FIN or RST ends a connection although octets are missing. */
+  closeSegments: 512,
+  /** Octets ahead of the stream that are believed: the largest window there is, RFC 7323 §2.3. */
+  windowBytesMax: 1 << 30,
+  /** A longer hole is believed only if it was acknowledged or several segments lie behind it. */
+  doubtfulGapBytes: 16 << 20,
+  /** Octets behind the stream that can be a retransmission. */
+  retransmittedBytesMax: 16 << 20,
+  /** A RST may be this far ahead of what was seen. */
+  resetWindowBytes: 1 << 20,
+  /** Implausible segments in a row after which they must be a new connection whose SYN was not captured. */
+  strangeSegmentsMax: 8,
+  /** Segments over which the packet clock is the earliest time: one wild time stamp moves nothing. */
+  clockSegments: 256,
   /** A connection without packets for this long in packet time is over (RFC 5321 §4.5.3.2: 10 min). */
   idleSeconds: 3600,
 } as const;

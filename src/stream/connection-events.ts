@@ -1,0 +1,121 @@
+/**
+ * The events of one connection, well-formed whatever happens: `open` first, nothing behind `close` of
+ * both sides or behind the consumer's `false`. `open` waits for the first octet: until then a late SYN
+ * can still tell who the client is, and scans and refused connections cost no consumer.
+ */
+import { anomaly } from '../core/anomaly.ts';
+import { endpointText } from './address.ts';
+import type { Direction } from './direction.ts';
+import type { RunState } from './run-state.ts';
+import type { CloseReason, Connection, Sender, Sighting, StreamConsumer, StreamEvent } from './types.ts';
+
+export class ConnectionEvents {
+  readonly #run: RunState;
+  /** Called when the connection opens; `id` is its number. */
+  readonly #describe: (id: number) => Connection;
+  #connection: Connection | undefined;
+  #consumer: StreamConsumer | undefined;
+  #clientIsFirst = true;
+  #state: 'unopened' | 'open' | 'ignored' | 'closed' = 'unopened';
+  readonly #finishedEarly: Direction[] = [];
+
+  constructor(run: RunState, describe: (id: number) => Connection) {
+    this.#run = run;
+    this.#describe = describe;
+  }
+
+  get opened(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  /** Nobody is interested any more. */
+  get ignored(): boolean {
+    return this.#state === 'ignored';
+  }
+
+  get closed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** Which endpoint is the client; has no effect behind `open`. */
+  set clientIsFirst(value: boolean) {
+    if (!this.opened) this.#clientIsFirst = value;
+  }
+
+  /** The first octet of `bytes` has `sequence` and was carried by the packet of `seen`. */
+  data(direction: Direction, bytes: Buffer, sequence: number, seen: Sighting): void {
+    this.#open();
+    const { counts } = this.#run;
+    if (this.#state !== 'open') {
+      counts.ignoredOctets += bytes.length;
+      return;
+    }
+    counts.deliveredOctets += bytes.length;
+    this.#send({ kind: 'data', sender: this.#senderOf(direction), bytes, sequence, seen });
+  }
+
+  gap(direction: Direction, length: number, sequence: number): void {
+    this.#open();
+    if (this.#state !== 'open') return;
+    const { counts, seen } = this.#run;
+    counts.gaps += 1;
+    counts.gapOctets += length;
+    const sender = this.#senderOf(direction);
+    this.#send({ kind: 'gap', sender, length, sequence, seen });
+    if (this.#state !== 'open') return;
+    this.#anomaly('stream.gap', `${length} octets of the ${sender} are not in the capture`);
+  }
+
+  /** This side sends no more. */
+  closeSide(direction: Direction): void {
+    if (this.#state === 'unopened') this.#finishedEarly.push(direction);
+    if (this.#state !== 'open') return;
+    this.#send({ kind: 'close', side: this.#senderOf(direction), reason: 'fin' });
+  }
+
+  closeBoth(reason: CloseReason): void {
+    const { counts } = this.#run;
+    if (this.#state === 'open') {
+      counts.closed[reason] += 1;
+      this.#consumer?.receive({ kind: 'close', side: 'both', reason });
+    }
+    this.#consumer = undefined;
+    this.#state = 'closed';
+  }
+
+  bufferLimit(): void {
+    if (this.#state !== 'open') return;
+    this.#anomaly('stream.buffer-limit', 'too many octets wait for a missing segment');
+  }
+
+  #open(): void {
+    if (this.#state !== 'unopened') return;
+    const { counts, observer } = this.#run;
+    counts.opened += 1;
+    const connection = this.#describe(counts.opened);
+    if (!connection.handshakeSeen) counts.midstreamStarts += 1;
+    this.#connection = connection;
+    this.#consumer = observer.accept(connection);
+    this.#state = 'open';
+    this.#send({ kind: 'open', connection });
+    for (const direction of this.#finishedEarly.splice(0)) this.closeSide(direction);
+  }
+
+  #send(event: StreamEvent): void {
+    if (this.#consumer?.receive(event) !== false) return;
+    this.#run.counts.closed.ignored += 1;
+    this.#consumer = undefined;
+    this.#state = 'ignored';
+  }
+
+  #senderOf(direction: Direction): Sender {
+    return direction.isFirst === this.#clientIsFirst ? 'client' : 'server';
+  }
+
+  #anomaly(code: 'stream.gap' | 'stream.buffer-limit', what: string): void {
+    if (this.#connection === undefined) return;
+    const { client, server } = this.#connection;
+    const between = `connection ${endpointText(client)} to ${endpointText(server)}`;
+    this.#run.observer.anomaly(anomaly(code, `frame ${this.#run.seen.frame}`, `${between}: ${what}`));
+  }
+}
