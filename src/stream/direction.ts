@@ -32,6 +32,7 @@ export class Direction {
   #origin = 0;
   /** Of a SYN sent again with another initial sequence number: the data tells which one was meant. */
   #otherOrigin: number | undefined;
+  /** The lowest before the start is known. */
   #earlyAcknowledgment: number | undefined;
 
   constructor(isFirst: boolean) {
@@ -83,12 +84,27 @@ export class Direction {
     );
   }
 
+  /** Octets up to `end` were sent; a single segment far ahead is not yet believed. */
+  reach(end: number, limits: StreamLimits): void {
+    const sent = Math.min(end, this.end ?? end);
+    const isFar = sent > Math.max(this.next, this.highest) + limits.doubtfulGapBytes;
+    if (sent > this.highest && !isFar) this.highest = sent;
+  }
+
   acknowledge(sequence: number): void {
-    if (!this.started) {
-      this.#earlyAcknowledgment = sequence;
+    if (this.started) {
+      this.acknowledged = Math.max(this.acknowledged, this.positionOf(sequence));
       return;
     }
-    this.acknowledged = Math.max(this.acknowledged, this.positionOf(sequence));
+    const early = this.#earlyAcknowledgment ?? sequence;
+    this.#earlyAcknowledgment = ((sequence - early) | 0) < 0 ? sequence : early;
+  }
+
+  /** Begins where the receiver waited for octets before any were seen, if `sequence` is not far behind. */
+  beginLate(sequence: number, limits: StreamLimits): void {
+    const early = this.#earlyAcknowledgment ?? sequence;
+    const distance = (sequence - early) | 0;
+    this.begin(distance > 0 && distance <= limits.startWindowBytes ? early : sequence);
   }
 
   /** Where the first hole ends: at held octets, or at the FIN; undefined where there is none. */

@@ -8,7 +8,7 @@
 import { anomaly } from '../core/anomaly.ts';
 import { streamLimits } from '../core/limits.ts';
 import { type Segment, TcpFlag } from '../packet/types.ts';
-import { carriesOctets, FollowedConnection } from './connection.ts';
+import { FollowedConnection } from './connection.ts';
 import { countDiscarded, type StreamCounts } from './counts.ts';
 import { FirstInFirstOut } from './first-in-first-out.ts';
 import { flowHash, workerOf } from './flow-hash.ts';
@@ -17,6 +17,7 @@ import { IgnoredFlows } from './ignored-flows.ts';
 import { PacketClock } from './packet-clock.ts';
 import { RecencyList } from './recency-list.ts';
 import { type MailPorts, RunState, type StreamLimits } from './run-state.ts';
+import { carriesOctets } from './segment-facts.ts';
 import type { CloseReason, StreamObserver } from './types.ts';
 
 export interface ReassemblerOptions {
@@ -195,7 +196,10 @@ export class Reassembler {
   #finishEnding(): void {
     for (let next = this.#ending.first; next !== undefined && next.due <= this.#position; ) {
       this.#ending.shift();
-      if (next.connection.shelf !== 'none') this.#finish(next.connection, 'fin');
+      const { connection } = next;
+      connection.endIsAwaited = false;
+      // A FIN that waited for the start of its connection may have turned out to be one of two.
+      if (connection.shelf !== 'none' && connection.isEnding) this.#finish(connection, 'fin');
       next = this.#ending.first;
     }
   }

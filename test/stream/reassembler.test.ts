@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Audience, handshake, type Line, limited, play } from './screenplay.ts';
+import { Reassembler } from '../../src/stream/reassembler.ts';
+import { Audience, handshake, type Line, limited, mailPorts, play, segment } from './screenplay.ts';
 
 const client = (at: number, data: string, more: Partial<Line> = {}): Line => ({
   from: 'client',
@@ -270,6 +271,15 @@ const scenes: readonly Scene[] = [
     plays: ['open >a close:both:end'],
   },
   {
+    name: 'a side that speaks late, out of order, begins where it was expected',
+    lines: [
+      ...Array.from({ length: 40 }, (_, index) => client(1 + index, 'a', { ack: 7 })),
+      server(8, 'c'),
+      server(7, 'b'),
+    ],
+    plays: [`open? ${'>a '.repeat(40)}<b <c close:both:end`],
+  },
+  {
     name: 'one direction only: of the other nothing is lost',
     lines: [
       syn,
@@ -287,8 +297,8 @@ const scenes: readonly Scene[] = [
   },
   {
     name: 'one segment far ahead is not believed',
-    lines: [...handshake, client(1, 'a'), client(0x3000_0000, 'x'), client(2, 'b')],
-    plays: ['open >a >b close:both:end'],
+    lines: [...handshake, client(1, 'a'), client(0x3000_0000, 'x'), client(2, 'b'), finClient(3)],
+    plays: ['open >a >b close:client:fin close:both:end'],
   },
   {
     name: 'many octets lost, with several segments behind them',
@@ -461,6 +471,26 @@ describe('Reassembler gives up a hole', () => {
   });
 });
 
+describe('Reassembler takes the start in the middle of a connection as it is', () => {
+  const limits = limited({ startSegmentsMax: 4 });
+  const acks = (count: number): Line[] =>
+    Array.from({ length: count }, () => ({ from: 'server', at: 9, ack: 3 }));
+
+  test('when startSegmentsMax segments have passed and not before', () => {
+    const lines = [client(2, 'b'), ...acks(2), client(1, 'a')];
+    assert.deepEqual(play(lines, { limits, end: false }).audience.plays, []);
+    assert.deepEqual(play([...lines, ...acks(1)], { limits, end: false }).audience.plays, ['open? >a >b']);
+    const late = [client(2, 'b'), ...acks(4), client(1, 'a'), client(3, 'c')];
+    assert.deepEqual(play(late, { limits, end: false }).audience.plays, ['open? >b >c']);
+  });
+
+  test('when startSegmentsMax segments have passed since the other side was first heard', () => {
+    const lines = [client(1, 'a'), ...acks(3), server(10, 'y'), ...acks(2), server(9, 'x')];
+    assert.deepEqual(play(lines, { limits, end: false }).audience.plays, []);
+    assert.deepEqual(play([...lines, ...acks(1)], { limits, end: false }).audience.plays, ['open? >a <x <y']);
+  });
+});
+
 describe('Reassembler forgets', () => {
   test('a connection whose consumer returns false, until a new SYN', () => {
     const audience = new Audience(({ kind }) => kind !== 'data');
@@ -577,4 +607,33 @@ test('Reassembler takes 100,000 one-octet segments in reverse order without quad
   const { audience, reassembler } = play([...handshake, ...lines]);
   assert.equal(reassembler.counts.deliveredOctets, 8193);
   assert.equal(audience.heard[0]?.text.client.startsWith('['), true);
+});
+
+test('Reassembler takes segments that cover thousands of held pieces, again and again', () => {
+  const pieces = Array.from({ length: 4000 }, (_, index) => client(10 + index * 2, 'x'));
+  const cover = client(9, 'y'.repeat(8000));
+  const round = (start: number): Line[] =>
+    [...pieces, cover].map((line) => ({ ...line, at: (line.at ?? 0) + start }));
+  const { audience, reassembler } = play([
+    ...handshake,
+    ...[0, 1, 2, 3].flatMap((turn) => round(turn * 9000)),
+  ]);
+  assert.equal(audience.heard[0]?.text.client.slice(0, 12), '[8]yxyxyxyxy');
+  assert.equal(reassembler.counts.deliveredOctets, 4 * 8000);
+});
+
+test('Reassembler finds a connection over IPv6 whatever its direction', () => {
+  const audience = new Audience();
+  const reassembler = new Reassembler(audience, { mailPorts });
+  const ipv6 = (text: string): Buffer => Buffer.from(text, 'hex');
+  const here = ipv6('20010db8000000000000000000000001');
+  const there = ipv6('20010db8000000000000000000000002');
+  for (const [index, line] of [...handshake, client(1, 'a'), server(1, 'b')].entries()) {
+    const plain = segment(line, index + 1);
+    const [sourceAddress, targetAddress] = line.from === 'client' ? [here, there] : [there, here];
+    reassembler.receive({ ...plain, sourceAddress, targetAddress }, 3);
+  }
+  assert.deepEqual(audience.plays, ['open >a <b']);
+  assert.deepEqual(audience.heard[0]?.connection.server, { address: '2001:db8::2', port: 25 });
+  assert.equal(audience.heard[0]?.data[1]?.seen.capture, 3);
 });
