@@ -131,8 +131,7 @@ export class Delivery {
   /** What must have been sent behind the last octet captured; nothing is held any more. */
   passTail(direction: Direction): void {
     const end = direction.lastPosition(this.#run.limits);
-    const isDoubtful = end - direction.next > this.#run.limits.doubtfulGapBytes;
-    if (end > direction.next && (!isDoubtful || direction.acknowledged >= end)) this.#gap(direction, end);
+    if (end > direction.next) this.#gap(direction, end);
   }
 
   #gap(direction: Direction, end: number): void {

@@ -147,12 +147,73 @@ const scenes: readonly Scene[] = [
       ...handshake,
       client(1, 'ab'),
       client(2, '\0'),
-      client(5, 'ef'),
-      { from: 'server', at: 1, ack: 7 },
-      client(6, '\0'),
+      { from: 'server', at: 1, ack: 5 },
+      client(4, '\0'),
       client(3, 'cd'),
     ],
-    plays: ['open >ab >cd >ef close:both:end'],
+    plays: ['open >ab >cd close:both:end'],
+  },
+  {
+    name: 'a FIN far ahead is not believed',
+    lines: [...handshake, client(1, 'a'), finClient(20_000_000), client(2, 'b'), finClient(3)],
+    plays: ['open >a >b close:client:fin close:both:end'],
+  },
+  {
+    name: 'a RST before what the receiver has acknowledged does nothing',
+    lines: [
+      ...[...handshake, client(1, 'abcdef'), { from: 'server', at: 1, ack: 7 } as const],
+      { from: 'client', flags: 'R', at: 3 },
+      client(7, 'g'),
+    ],
+    plays: ['open >abcdef >g close:both:end'],
+  },
+  {
+    name: 'holes of both sides in the order of the capture',
+    lines: [...handshake, server(3, 'z'), client(3, 'c')],
+    plays: ['open <[2] <z >[2] >c close:both:end'],
+  },
+  {
+    name: 'port reuse behind a close, without SYN, some octets further',
+    lines: [...[...handshake, client(1, 'a'), finClient(2), finServer(1)], client(20_000_000, 'b')],
+    plays: ['open >a close:client:fin close:server:fin close:both:fin', 'open? >b close:both:end'],
+  },
+  {
+    name: 'a long hole that was acknowledged, with one segment behind it',
+    lines: [...handshake, client(1, 'a'), client(0x2000_0000, 'x'), ...idleTalk(64, 0x2000_0001)],
+    plays: [`open >a >[${0x2000_0000 - 2}] >x close:both:end`],
+  },
+  {
+    name: 'a SYN-ACK with another initial sequence number behind data of the same client',
+    lines: [...handshake, server(1, 'b'), { ...synAck, serverIsn: 7 }, server(2, 'c')],
+    plays: ['open <b <c close:both:end'],
+  },
+  {
+    name: 'port reuse where only the server had spoken',
+    lines: [
+      ...[...handshake, server(1, 'b')],
+      ...[...handshake, server(1, 'c')].map((line) => ({ ...line, clientIsn: 9000, serverIsn: 77 })),
+    ],
+    plays: ['open <b close:both:reuse', 'open <c close:both:end'],
+  },
+  {
+    name: 'a SYN far from the data that waits',
+    lines: [client(1, 'a'), { ...syn, clientIsn: 0x5000_0000 }, client(1, 'b', { clientIsn: 0x5000_0000 })],
+    plays: ['open? >a close:both:reuse', 'open >b close:both:end'],
+  },
+  {
+    name: 'a SYN-ACK far behind the data that waits',
+    lines: [client(-6_000_000, 'x'), synAck, client(1, 'a'), server(1, 'b')],
+    plays: ['open >a <b close:both:end'],
+  },
+  {
+    name: 'an acknowledgment far ahead proves nothing',
+    lines: [...handshake, client(1, 'a'), { from: 'server', at: 1, ack: 30_000_000 }],
+    plays: ['open >a close:both:end'],
+  },
+  {
+    name: 'half-close before the first octet',
+    lines: [...handshake, finClient(1), server(1, 'b')],
+    plays: ['open close:client:fin <b close:both:end'],
   },
   {
     name: 'zero-window probes: an octet of its own, sent again with the rest',
@@ -456,6 +517,21 @@ describe('Reassembler gives up a hole', () => {
     ]);
   });
 
+  test('closeSegments after the FIN of the only side that was captured', () => {
+    const limits = limited({ closeSegments: 3, startSegmentsMax: 2 });
+    const lines = [syn, client(1, 'a'), { ...ackOfSynAck, at: 2 }, { ...ackOfSynAck, at: 2 }, finClient(2)];
+    const other: Line = { ...syn, clientPort: 50_000 };
+    const { audience } = play([...lines, other, other, other], { limits, end: false });
+    assert.deepEqual(audience.plays, ['open >a close:client:fin close:both:fin']);
+  });
+
+  test('but not after one FIN of two that waited for the start', () => {
+    const limits = limited({ closeSegments: 3, startSegmentsMax: 2 });
+    const lines = [syn, finClient(1, 'a'), server(1, 'b'), ...idleTalk(6, 3), server(2, 'c')];
+    const { audience } = play(lines, { limits, end: false });
+    assert.deepEqual(audience.plays, ['open >a close:client:fin <b <c']);
+  });
+
   test('and says so with the endpoints, unless nobody is interested', () => {
     const { audience } = play(hole);
     assert.deepEqual(audience.anomalies, [
@@ -537,6 +613,14 @@ describe('Reassembler forgets', () => {
     );
   });
 
+  test('closed connections beyond closedConnectionsMax', () => {
+    const whole = (clientPort: number): Line[] =>
+      [...handshake, client(1, 'a'), finClient(2), finServer(1)].map((line) => ({ ...line, clientPort }));
+    const stragglers = [client(1, 'a', { clientPort: 1 }), client(1, 'a', { clientPort: 2 })];
+    const limits = limited({ closedConnectionsMax: 1 });
+    assert.equal(play([...whole(1), ...whole(2), ...stragglers], { limits }).audience.heard.length, 3);
+  });
+
   test('handshakes beyond unopenedConnectionsMax, not the connection with data', () => {
     const limits = limited({ unopenedConnectionsMax: 4, connectionsMax: 1 });
     const flood = Array.from({ length: 100 }, (_, index): Line => ({ ...syn, clientPort: 1000 + index }));
@@ -554,7 +638,8 @@ describe('Reassembler forgets', () => {
     assert.equal(closed(111, 111, 111, 111), 'idle');
     assert.equal(closed(9e9, 100, 9e9, 9e9), undefined);
     assert.equal(closed(70, 70, 70, 70, 111, 111, 111, 111), 'idle');
-    assert.equal(closed(70, 70, 70, 70, 75, 75, 75, 75), undefined);
+    assert.equal(closed(70, 70, 70, 70, 80, 80, 80, 80), undefined);
+    assert.equal(closed(70, 70, 70, 70, 81, 81, 81, 81), 'idle', 'a clock set back counts from there');
   });
 });
 
@@ -620,6 +705,23 @@ test('Reassembler takes segments that cover thousands of held pieces, again and 
   ]);
   assert.equal(audience.heard[0]?.text.client.slice(0, 12), '[8]yxyxyxyxy');
   assert.equal(reassembler.counts.deliveredOctets, 4 * 8000);
+});
+
+test('Reassembler needs strangeSegmentsMax implausible segments in a row, ahead or behind, to see a new connection', () => {
+  for (const clientIsn of [0x7000_0000, (1000 - 20_000_000) >>> 0]) {
+    const strange = Array.from({ length: 8 }, (_, index) => client(1 + index, 'x', { clientIsn }));
+    const lines = [...handshake, client(1, 'a'), ...strange, client(2, 'b'), ...strange, client(3, 'c')];
+    const { audience, reassembler } = play(lines);
+    assert.deepEqual(audience.plays, ['open >a >b >c close:both:end']);
+    assert.equal(reassembler.counts.discarded['out-of-window'], 16);
+    assert.equal(play([...lines.slice(0, 12), ...strange]).audience.heard.length, 2);
+  }
+});
+
+test('Reassembler opens nothing for a RST of no connection', () => {
+  const { audience, reassembler } = play([client(1, 'why', { flags: 'RA' })]);
+  assert.deepEqual(audience.plays, []);
+  assert.equal(reassembler.counts.discarded['with-rst'], 3);
 });
 
 test('Reassembler finds a connection over IPv6 whatever its direction', () => {
