@@ -10,6 +10,20 @@ export const captureLimits = {
   blockBytesMax: 16 << 20,
   /** Interfaces a section may declare; each costs an object. */
   interfacesMax: 65_536,
+  /** Longest interface name that is kept; 65,536 of them may be declared. */
+  interfaceNameBytesMax: 256,
+  /** Longest block looked for behind damage: libpcap's largest packet and its options. */
+  searchedBlockBytesMax: 512 << 10,
+  /** Octets read of a file to tell what it is, and when and where it was captured. */
+  probeReadBytes: 256 << 10,
+  /** Captures of one name pattern that run beside each other; more are taken for captures of their own. */
+  openSeriesMax: 16,
+  /** One read of a compressed file. */
+  compressedReadBytes: 64 << 10,
+  /** Step in which gzip is unpacked: 16 KiB become at most 16 MiB, which is held until it is read. */
+  gzipStepBytes: 16 << 10,
+  /** Window of a zstd frame; the reference decoder refuses more, too (RFC 8878 §3.1.1.1.2 asks for 8 MiB). */
+  zstdWindowBytesMax: 128 << 20,
 } as const;
 
 export const packetLimits = {

@@ -1,23 +1,27 @@
-/** Locates the corpus of real captures that may lie beside the project; tests skip where it does not. */
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+/** Captures that are no part of the project but may lie beside it; tests over them are skipped where they do not. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectRoot } from './project.ts';
 
-/** Full path of the corpus or of something in it; undefined when it is not there. */
+/** Full path of the corpus or of something in it; undefined where it is not there. */
 export function sharedCaptures(...parts: readonly string[]): string | undefined {
-  const root = projectRoot();
-  if (root === undefined) return undefined;
-  const path = join(root, '..', 'shared', 'captures', ...parts);
+  const path = sharedPath(join(...parts));
   return existsSync(path) ? path : undefined;
 }
 
-/** The folder with package.json, above the sources or the compiled tests. */
-export function projectRoot(): string | undefined {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) {
-    const parent = dirname(folder);
-    if (parent === folder) return undefined;
-    folder = parent;
-  }
-  return folder;
+/** Full path of `relative` in the corpus, there or not. */
+export function sharedPath(relative: string): string {
+  return join(projectRoot, '..', 'shared', 'captures', relative);
+}
+
+/** Names in a folder of the corpus, sorted; none where it is not there. */
+export function sharedNames(folder: string): readonly string[] {
+  const path = sharedCaptures(folder);
+  return path === undefined ? [] : readdirSync(path).sort();
+}
+
+/** A JSON file of the corpus, unchecked; undefined where it is not there. */
+export function sharedJson(relative: string): unknown {
+  const path = sharedCaptures(relative);
+  return path === undefined ? undefined : JSON.parse(readFileSync(path, 'utf8'));
 }
