@@ -1,0 +1,214 @@
+/**
+ * Which captures belong to a day. The day of a capture is a fact of the capture, the same on every run: the
+ * date in its path below the folder that is searched, else the time of its first packet in the zone.
+ */
+import type { Dirent, Stats } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { ZoneClock } from '../core/clock.ts';
+import { MailprocError } from '../core/errors.ts';
+import { captureLimits } from '../core/limits.ts';
+import { groupIntoSeries, type ProbedCapture } from './capture-series.ts';
+import { dateInPath } from './path-date.ts';
+import { type CaptureSummary, readCapture } from './read-capture.ts';
+import type { CaptureSeries } from './types.ts';
+
+export type IgnoredReason =
+  /** Its date or its first packet is of another day. */
+  | 'other-day'
+  /** Its content is no capture. */
+  | 'not-a-capture'
+  | 'empty'
+  /** Neither its path nor a packet tells its day. */
+  | 'no-packets'
+  | 'unreadable'
+  /** A link to a file that is taken, or to a folder that is searched already. */
+  | 'duplicate';
+
+export interface IgnoredFile {
+  readonly path: string;
+  readonly reason: IgnoredReason;
+}
+
+export interface FoundCaptures {
+  readonly series: readonly CaptureSeries[];
+  /** Sorted by path. */
+  readonly ignored: readonly IgnoredFile[];
+}
+
+/**
+ * Finds the captures of `day` (`yyyy-MM-dd`) in the folder `root`, recursively. Where `root` is a file it is
+ * taken whatever its day. Throws a `MailprocError` where there is no `root` or no such zone.
+ */
+export async function findCaptures(root: string, day: string, timeZone: string): Promise<FoundCaptures> {
+  const clock = new ZoneClock(timeZone);
+  const rootStats = await statRoot(root);
+  if (!rootStats.isDirectory()) {
+    return { series: [{ files: [captureFile(root, rootStats)] }], ignored: [] };
+  }
+  const search = new CaptureSearch(root, day, clock);
+  await search.run(rootStats);
+  return search.result();
+}
+
+async function statRoot(root: string): Promise<Stats> {
+  try {
+    return await stat(root);
+  } catch (cause) {
+    throw new MailprocError('capture.not-found', `search captures in ${root}: ${messageOf(cause)}`, {
+      hint: 'name a folder of captures or one capture file that exists and that this user may read',
+      cause,
+    });
+  }
+}
+
+interface Folder {
+  readonly relativePath: string;
+  readonly stats: Stats;
+}
+
+class CaptureSearch {
+  readonly #root: string;
+  readonly #day: string;
+  readonly #clock: ZoneClock;
+  readonly #captures: ProbedCapture[] = [];
+  readonly #ignored: IgnoredFile[] = [];
+  /** Folders searched and files taken, as device and inode: links may lead in circles. */
+  readonly #seen = new Set<string>();
+  readonly #folders: Folder[] = [];
+  /** Followed when all else is searched, so that a file is known by its own path rather than a link's. */
+  readonly #links: string[] = [];
+
+  constructor(root: string, day: string, clock: ZoneClock) {
+    this.#root = root;
+    this.#day = day;
+    this.#clock = clock;
+  }
+
+  async run(rootStats: Stats): Promise<void> {
+    this.#folders.push({ relativePath: '', stats: rootStats });
+    while (this.#folders.length + this.#links.length > 0) {
+      const folder = this.#folders.pop();
+      if (folder !== undefined) {
+        await this.#searchFolder(folder);
+        continue;
+      }
+      for (const link of this.#links.splice(0).sort()) await this.#visit(link);
+    }
+  }
+
+  result(): FoundCaptures {
+    const ignored = this.#ignored.sort((one, other) => (one.path < other.path ? -1 : 1));
+    return { series: groupIntoSeries(this.#captures), ignored };
+  }
+
+  async #searchFolder({ relativePath, stats }: Folder): Promise<void> {
+    if (!this.#isFirst(stats)) {
+      this.#ignore(relativePath, 'duplicate');
+      return;
+    }
+    let entries: Dirent[];
+    try {
+      entries = await readdir(this.#pathOf(relativePath), { withFileTypes: true });
+    } catch {
+      this.#ignore(relativePath, 'unreadable');
+      return;
+    }
+    entries.sort((one, other) => (one.name < other.name ? -1 : 1));
+    for (const entry of entries) {
+      const inside = relativePath === '' ? entry.name : `${relativePath}/${entry.name}`;
+      if (entry.isSymbolicLink()) this.#links.push(inside);
+      else await this.#visit(inside);
+    }
+  }
+
+  async #visit(relativePath: string): Promise<void> {
+    let stats: Stats;
+    try {
+      stats = await stat(this.#pathOf(relativePath));
+    } catch {
+      this.#ignore(relativePath, 'unreadable');
+      return;
+    }
+    if (stats.isDirectory()) this.#folders.push({ relativePath, stats });
+    // Pipes and devices are never opened: that could wait for ever.
+    else if (stats.isFile()) await this.#consider(relativePath, stats);
+    else this.#ignore(relativePath, 'not-a-capture');
+  }
+
+  async #consider(relativePath: string, stats: Stats): Promise<void> {
+    const date = dateInPath(relativePath);
+    if (date !== undefined && date !== this.#day) {
+      this.#ignore(relativePath, 'other-day');
+      return;
+    }
+    const file = captureFile(this.#pathOf(relativePath), stats);
+    let probed: CaptureSummary;
+    try {
+      probed = await probe(file.path);
+    } catch (error) {
+      if (!(error instanceof MailprocError)) throw error;
+      this.#ignore(relativePath, 'unreadable');
+      return;
+    }
+    const reason = this.#reasonToIgnore(probed, date, stats);
+    if (reason !== undefined) this.#ignore(relativePath, reason);
+    else if (!this.#isFirst(stats)) this.#ignore(relativePath, 'duplicate');
+    else {
+      const { firstPacketNs, lastPacketNs: seenUntilNs } = probed;
+      this.#captures.push({ file, relativePath, firstPacketNs, seenUntilNs, origin: originOf(probed) });
+    }
+  }
+
+  #reasonToIgnore(probed: CaptureSummary, date: string | undefined, stats: Stats): IgnoredReason | undefined {
+    if (stats.size === 0) return 'empty';
+    if (probed.anomalies.some(({ code }) => code === 'capture.not-a-capture')) return 'not-a-capture';
+    if (date !== undefined) return undefined;
+    if (probed.firstPacketNs === null) return 'no-packets';
+    return this.#clock.day(probed.firstPacketNs) === this.#day ? undefined : 'other-day';
+  }
+
+  #isFirst({ dev, ino }: Stats): boolean {
+    const key = `${dev}:${ino}`;
+    if (this.#seen.has(key)) return false;
+    this.#seen.add(key);
+    return true;
+  }
+
+  #ignore(relativePath: string, reason: IgnoredReason): void {
+    this.#ignored.push({ path: this.#pathOf(relativePath), reason });
+  }
+
+  #pathOf(relativePath: string): string {
+    if (relativePath === '') return this.#root;
+    return this.#root.endsWith(path.sep) ? this.#root + relativePath : `${this.#root}/${relativePath}`;
+  }
+}
+
+/** Reads until the first packet is seen: for its time, and for the interfaces described before it. */
+async function probe(file: string): Promise<CaptureSummary> {
+  let hasPacket = false;
+  return readCapture(
+    file,
+    {
+      packet: () => {
+        hasPacket = true;
+      },
+      anomaly: () => {},
+    },
+    { readBytes: captureLimits.probeReadBytes, isEnough: () => hasPacket },
+  );
+}
+
+function originOf(probed: CaptureSummary): string {
+  const interfaces = probed.interfaces.map(({ linkType, name }) => `${linkType} ${JSON.stringify(name)}`);
+  return [probed.format ?? 'unknown', ...interfaces].join(' ');
+}
+
+function captureFile(file: string, stats: Stats): { path: string; bytes: number; modifiedMs: number } {
+  return { path: file, bytes: stats.size, modifiedMs: stats.mtimeMs };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
