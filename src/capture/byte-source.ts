@@ -5,7 +5,7 @@ export interface ByteSource {
   /** Fills `target` from `offset` on as far as one step goes; 0 at the end. */
   read(target: Buffer, offset: number): Promise<number>;
   /** What broke off the content; known once `read` has returned 0. */
-  readonly damage: string | undefined;
+  readonly damage: PackedDamage | undefined;
   /** Octets of the stored file read so far. */
   readonly storedBytes: number;
   close(): Promise<void>;
@@ -43,7 +43,18 @@ export class FileSource implements ByteSource {
 }
 
 /** Thrown by an unpacker at the first octet that its format does not allow, or at a missing one. */
-export class PackedDamage extends Error {}
+export class PackedDamage extends Error {
+  readonly code: 'capture.truncated' | 'capture.damaged' = 'capture.damaged';
+}
+
+/** Thrown where the compressed file ends too early. */
+export class PackedCut extends PackedDamage {
+  override readonly code = 'capture.truncated';
+
+  constructor() {
+    super('the compressed file is cut');
+  }
+}
 
 /** Yields what `packed` unpacks to, and throws `PackedDamage`; a piece is valid until the next is asked for. */
 export type Unpacker = (packed: PackedInput) => AsyncGenerator<Uint8Array, void, void>;
@@ -77,7 +88,7 @@ export class PackedInput {
     for (let filled = 0; filled < octets; ) {
       const piece = await this.some(octets - filled);
       if (piece.length === 0 && filled === 0) return undefined;
-      if (piece.length === 0) throw new PackedDamage('the compressed file is cut');
+      if (piece.length === 0) throw new PackedCut();
       piece.copy(taken, filled);
       filled += piece.length;
     }
@@ -88,14 +99,14 @@ export class PackedInput {
   async take(octets: number): Promise<Buffer> {
     if (octets === 0) return Buffer.alloc(0);
     const taken = await this.next(octets);
-    if (taken === undefined) throw new PackedDamage('the compressed file is cut');
+    if (taken === undefined) throw new PackedCut();
     return taken;
   }
 
   async skip(octets: number): Promise<void> {
     for (let left = octets; left > 0; ) {
       const piece = await this.some(left);
-      if (piece.length === 0) throw new PackedDamage('the compressed file is cut');
+      if (piece.length === 0) throw new PackedCut();
       left -= piece.length;
     }
   }
@@ -107,14 +118,14 @@ export class UnpackedSource implements ByteSource {
   readonly #pieces: AsyncGenerator<Uint8Array, void, void>;
   #piece: Uint8Array = new Uint8Array(0);
   #taken = 0;
-  #damage: string | undefined;
+  #damage: PackedDamage | undefined;
 
   constructor(file: FileSource, unpack: Unpacker, compressedReadBytes: number) {
     this.#file = file;
     this.#pieces = unpack(new PackedInput(file, compressedReadBytes));
   }
 
-  get damage(): string | undefined {
+  get damage(): PackedDamage | undefined {
     return this.#damage;
   }
 
@@ -141,7 +152,7 @@ export class UnpackedSource implements ByteSource {
       return true;
     } catch (error) {
       if (!(error instanceof PackedDamage)) throw error;
-      this.#damage = error.message;
+      this.#damage = error;
       return false;
     }
   }

@@ -1,7 +1,7 @@
 /** gzip, RFC 1952, any number of members; unpacked by zlib in small steps. */
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { captureLimits } from '../core/limits.ts';
-import { PackedDamage, type PackedInput } from './byte-source.ts';
+import { PackedCut, PackedDamage, type PackedInput } from './byte-source.ts';
 
 export async function* unpackGzip(packed: PackedInput): AsyncGenerator<Uint8Array, void, void> {
   const stepper = new GunzipStepper();
@@ -17,7 +17,7 @@ export async function* unpackGzip(packed: PackedInput): AsyncGenerator<Uint8Arra
   } finally {
     stepper.close();
   }
-  if (stepper.error !== undefined) throw new PackedDamage(describe(stepper.error));
+  if (stepper.error !== undefined) throw damageOf(stepper.error);
 }
 
 /** A gunzip stream of which one step at a time is awaited. */
@@ -69,7 +69,8 @@ class GunzipStepper {
   }
 }
 
-function describe(error: Error): string {
-  if (error.message === 'unexpected end of file') return 'the compressed file is cut';
-  return `gzip: ${error.message}`;
+function damageOf(error: Error): PackedDamage {
+  return error.message === 'unexpected end of file'
+    ? new PackedCut()
+    : new PackedDamage(`gzip: ${error.message}`);
 }

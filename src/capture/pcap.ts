@@ -6,7 +6,7 @@ import { captureLimits } from '../core/limits.ts';
 import type { CaptureDecoder, CaptureTally } from './capture-decoder.ts';
 import type { CaptureWindow } from './capture-window.ts';
 
-export const PcapMagic = {
+const PcapMagic = {
   microseconds: 0xa1b2_c3d4,
   nanoseconds: 0xa1b2_3c4d,
   modified: 0xa1b2_cd34,

@@ -1,7 +1,7 @@
 /** Interface Description Block of pcapng: link type, snap length and the meaning of time stamps (§4.2). */
 import { captureLimits } from '../core/limits.ts';
 
-export const InterfaceOption = {
+const InterfaceOption = {
   endOfOptions: 0,
   name: 2,
   timestampResolution: 9,

@@ -36,7 +36,7 @@ const smallestBlock: ReadonlyMap<number, number> = new Map([
   [BlockType.sectionHeader, 28],
 ]);
 
-export const tlsKeyLog = 0x544c_534b;
+const tlsKeyLog = 0x544c_534b;
 const byteOrderMagic = 0x1a2b_3c4d;
 const framingBytes = 12;
 

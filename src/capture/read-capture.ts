@@ -204,10 +204,9 @@ class CaptureReader {
     const damage = this.#tally.damage;
     const unpackedTo = this.#compression === null ? '' : ' of the unpacked content';
     if (source.damage !== undefined) {
+      // What the decoder misses at the end is missing because of this.
       const at = `${this.#path} byte ${this.#window.positionOf(this.#window.end)}${unpackedTo}`;
-      return [
-        anomaly(source.damage.includes('cut') ? 'capture.truncated' : 'capture.damaged', at, source.damage),
-      ];
+      return [anomaly(source.damage.code, at, source.damage.message)];
     }
     if (damage === undefined) return [];
     const more = this.#tally.damagedPlaces - 1;

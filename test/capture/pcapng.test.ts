@@ -302,5 +302,55 @@ for (const [orderName, order] of orders) {
       const { packets, anomalies } = await recordBytes(temporaryFolder(t), file);
       assert.deepEqual([packets.length, anomalies], [2, []]);
     });
+
+    test('PcapngDecoder accepts interfacesMax interfaces and reports one more', async (t) => {
+      const folder = temporaryFolder(t);
+      const last = captureLimits.interfacesMax - 1;
+      const described = Array.from({ length: last }, () => write.interface(113));
+      const packets = [write.enhanced(1n, data, last), write.enhanced(2n, data, last + 1)];
+      const full = Buffer.concat([
+        write.section(),
+        ...described,
+        write.interface(101),
+        write.interface(1),
+        ...packets,
+      ]);
+      const read = await recordBytes(folder, full);
+      assert.deepEqual(
+        read.packets.map(({ linkType }) => linkType),
+        [101],
+      );
+      assert.match(
+        read.anomalies[0]?.detail ?? '',
+        /^more than 65536 interfaces in one section \(and damage in 1 more/,
+      );
+    });
+
+    test('PcapngDecoder finds a block of searchedBlockBytesMax behind damage and passes over a larger one', async (t) => {
+      const folder = temporaryFolder(t);
+      for (const [length, found] of [
+        [captureLimits.searchedBlockBytesMax - 4, 2],
+        [captureLimits.searchedBlockBytesMax, 2],
+        [captureLimits.searchedBlockBytesMax + 4, 1],
+      ] as const) {
+        const large = write.enhanced(1n, Buffer.alloc(length - 32));
+        assert.equal(large.length, length);
+        const file = Buffer.concat([begin, Buffer.alloc(16, 0xff), large, write.enhanced(2n, data)]);
+        const { packets, anomalies } = await recordBytes(folder, file);
+        assert.deepEqual([packets.length, anomalies.length], [found, 1]);
+      }
+    });
+
+    test('readInterfaceDescription keeps a name of interfaceNameBytesMax and drops a longer one', async (t) => {
+      const named = (octets: number) =>
+        write.interface(1, 0, [{ code: 2, value: Buffer.alloc(octets, 0x65) }]);
+      const most = captureLimits.interfaceNameBytesMax;
+      const file = Buffer.concat([write.section(), named(most - 1), named(most), named(most + 1)]);
+      const { summary } = await recordBytes(temporaryFolder(t), file);
+      assert.deepEqual(
+        summary.interfaces.map(({ name }) => name.length),
+        [most - 1, most, 0],
+      );
+    });
   });
 }
