@@ -1,5 +1,6 @@
 /** Where records end: the contract that every store keeps and the shared test suite checks. */
 import type { columnNames, MailRecord } from '../record/types.ts';
+import type { Ledger } from './ledger.ts';
 
 /** What became of a batch; the three add up to its records. */
 export interface Stored {
@@ -37,5 +38,7 @@ export interface Sink {
   tables(day: string): Promise<readonly StoredTable[]>;
   /** The first `limit` rows of `day` by id, over all its tables; only where the store can be read back. */
   sample?(day: string, limit: number): Promise<readonly StoredRow[]>;
+  /** Only where the store can be read back; to be used between `open` and `close`. */
+  readonly ledger?: Ledger;
   close(): Promise<void>;
 }
