@@ -97,6 +97,32 @@ export const dialogueLimits = {
   sniffBytesMax: 4096,
 } as const;
 
+export const tlsLimits = {
+  /** A record's fragment, RFC 5246 §6.2.3: 2^14 and 2048 for its protection. */
+  recordBytesMax: (1 << 14) + 2048,
+  /** A ClientHello or ServerHello; other handshake messages are skipped, not held. */
+  helloBytesMax: 1 << 14,
+  /** Octets held of one connection while the other side's hello is awaited. */
+  heldBytesMax: 4 << 20,
+  /** Record numbers tried after a gap: how many records one gap may cost before the connection is given up. */
+  recordNumbersTriedMax: 64,
+  /** Records that do not open before the first that does: with more the secrets are of another session. */
+  recordsRefusedMax: 8,
+  /** Octets deciphered in vain on one connection: wrong secrets and forged headers would cost it all day. */
+  wastedBytesMax: 64 << 20,
+  /** A line of a key log; the longest known label with its two values takes 260. */
+  keyLogLineBytesMax: 512,
+  /** Sessions a key log may hold: some 600 octets each, and captures bring their own key logs. */
+  sessionsMax: 1_000_000,
+} as const;
+
+export const deflateLimits = {
+  /** Octets inflated at once: DEFLATE grows up to 1032 times, so one step gives at most a megabyte. */
+  stepBytesMax: 1024,
+  /** Octets handed on at once. */
+  pieceBytesMax: 1 << 14,
+} as const;
+
 export const messageLimits = {
   /** Header octets of one entity; the rest of an endless header is ignored. */
   headerBytesMax: 1 << 20,

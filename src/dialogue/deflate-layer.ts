@@ -1,0 +1,102 @@
+/**
+ * IMAP COMPRESS=DEFLATE, RFC 4978: each direction is one raw DEFLATE stream (RFC 1951) from here on. Its
+ * state is all that came before, so that a lost octet ends the direction: what follows cannot be read.
+ */
+import { Inflate, Z_SYNC_FLUSH } from 'pako';
+import { anomaly } from '../core/anomaly.ts';
+import { deflateLimits } from '../core/limits.ts';
+import type { Sender, Sighting, StreamData, StreamEvent, StreamGap } from '../stream/types.ts';
+import type { Layer, LayerEvent } from './layer.ts';
+
+/** What `receive` returns is to be iterated to its end before the next call. */
+export class DeflateLayer implements Layer {
+  readonly #halves = { client: new InflatedHalf('client'), server: new InflatedHalf('server') };
+
+  *receive(event: StreamEvent): Generator<LayerEvent> {
+    switch (event.kind) {
+      case 'data':
+        yield* this.#halves[event.sender].data(event);
+        return;
+      case 'gap':
+        yield* this.#halves[event.sender].damaged(event.seen, 'octets are missing');
+        return;
+      default:
+        yield event;
+    }
+  }
+
+  /** Compressed octets that could not be read, those behind a gap. */
+  get unreadableBytes(): Readonly<Record<Sender, number>> {
+    return { client: this.#halves.client.unreadableBytes, server: this.#halves.server.unreadableBytes };
+  }
+}
+
+class InflatedHalf {
+  readonly #sender: Sender;
+  readonly #inflate: Inflate;
+  /** What the running step gave so far; empty between steps. */
+  #pieces: Buffer[] = [];
+  #firstSequence: number | undefined;
+  #plainBytes = 0;
+  #isDamaged = false;
+  #unreadableBytes = 0;
+
+  constructor(sender: Sender) {
+    this.#sender = sender;
+    this.#inflate = new Inflate({ raw: true, chunkSize: deflateLimits.pieceBytesMax });
+    this.#inflate.onData = (chunk) => {
+      this.#pieces.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
+    };
+  }
+
+  get unreadableBytes(): number {
+    return this.#unreadableBytes;
+  }
+
+  /** Small steps, each handed on before the next: a flood of zeros passes through, it does not pile up. */
+  *data({ bytes, sequence, seen }: StreamData): Generator<LayerEvent> {
+    this.#firstSequence ??= sequence;
+    for (let at = 0; at < bytes.length && !this.#isDamaged; at += deflateLimits.stepBytesMax) {
+      const step = bytes.subarray(at, at + deflateLimits.stepBytesMax);
+      const trouble = this.#step(step);
+      const pieces = this.#pieces;
+      this.#pieces = [];
+      for (const piece of pieces) yield this.#data(piece, seen);
+      if (trouble === undefined) continue;
+      this.#unreadableBytes += bytes.length - at;
+      yield* this.damaged(seen, trouble);
+      return;
+    }
+    if (this.#isDamaged) this.#unreadableBytes += bytes.length;
+  }
+
+  /** The direction ends in a gap of unknown length. */
+  *damaged(seen: Sighting, detail: string): Generator<LayerEvent> {
+    if (this.#isDamaged) return;
+    this.#isDamaged = true;
+    yield anomaly('dialogue.deflate-damaged', `frame ${seen.frame}`, `${this.#sender}'s stream: ${detail}`);
+    yield this.#gap(seen);
+  }
+
+  /** What is wrong with the stream, if anything. */
+  #step(step: Buffer): string | undefined {
+    if (this.#inflate.ended) return 'octets behind its end';
+    this.#inflate.push(step, Z_SYNC_FLUSH);
+    if (this.#inflate.err !== 0) return this.#inflate.msg;
+    return undefined;
+  }
+
+  #data(bytes: Buffer, seen: Sighting): StreamData {
+    const sequence = this.#sequence();
+    this.#plainBytes += bytes.length;
+    return { kind: 'data', sender: this.#sender, bytes, sequence, seen };
+  }
+
+  #gap(seen: Sighting): StreamGap {
+    return { kind: 'gap', sender: this.#sender, length: 1, sequence: this.#sequence(), seen };
+  }
+
+  #sequence(): number {
+    return ((this.#firstSequence ?? 0) + this.#plainBytes) >>> 0;
+  }
+}
