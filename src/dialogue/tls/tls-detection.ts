@@ -1,0 +1,20 @@
+/** Whether a side speaks TLS at all: a proxy may have taken it off before the capture. */
+import { CONTENT_TYPE } from './record-reader.ts';
+
+/** `opening`: a side's first octets, or its first behind a hole. */
+export function tellTls(opening: Buffer, isBehindHole: boolean): 'tls' | 'other' | 'undecided' {
+  if (beginsRecord(opening)) return opening.length < 3 ? 'undecided' : 'tls';
+  // Behind a hole stands the middle of a record, which is TLS unless it reads as text.
+  return isBehindHole && !isText(opening) ? 'tls' : 'other';
+}
+
+/** The first octets of a record's header, as many as there are. */
+function beginsRecord(opening: Buffer): boolean {
+  const [type = CONTENT_TYPE.handshake, major = 3, minor = 0] = opening;
+  const isKnownType = type >= CONTENT_TYPE.changeCipherSpec && type <= CONTENT_TYPE.applicationData;
+  return isKnownType && major === 3 && minor <= 4;
+}
+
+function isText(opening: Buffer): boolean {
+  return opening.subarray(0, 64).every((octet) => octet >= 0x09 && octet !== 0x7f);
+}
