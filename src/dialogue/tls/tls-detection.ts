@@ -15,6 +15,10 @@ function beginsRecord(opening: Buffer): boolean {
   return isKnownType && major === 3 && minor <= 4;
 }
 
+/** Tab, LF, CR and ESC (ISO-2022-JP) are all that mail has of the control characters. */
 function isText(opening: Buffer): boolean {
-  return opening.subarray(0, 64).every((octet) => octet >= 0x09 && octet !== 0x7f);
+  const start = opening.subarray(0, 256);
+  return start.every((octet) => (octet >= 0x20 && octet !== 0x7f) || TEXT_CONTROLS.includes(octet));
 }
+
+const TEXT_CONTROLS = [0x09, 0x0a, 0x0d, 0x1b];

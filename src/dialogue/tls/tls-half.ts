@@ -46,9 +46,8 @@ export class TlsHalf {
   #readUntil = 0;
   #firstSequence: number | undefined;
   #plainBytes = 0;
-  /** Of the loss that stands before the next record: where it was noticed, its octets so far, those reported. */
+  /** Of the loss that stands before the next record: where it was noticed, and its octets reported so far. */
   #lossSeen: Sighting | undefined;
-  #lossBytes = 0;
   #lossReported = 0;
 
   constructor(sender: Sender, waste: Waste) {
@@ -64,7 +63,6 @@ export class TlsHalf {
     }
     this.reader.gap(event.length);
     this.#lossSeen ??= event.seen;
-    this.#lossBytes = this.reader.received - this.#readUntil;
   }
 
   /** The keys that protect what follows the next ChangeCipherSpec or, in TLS 1.3, the hellos. */
@@ -102,7 +100,6 @@ export class TlsHalf {
   pass(record: TlsRecord): void {
     this.#readUntil = record.offset + HEADER_BYTES + record.fragment.length;
     this.#lossSeen = undefined;
-    this.#lossBytes = 0;
     this.#lossReported = 0;
     this.reader.accept(record);
   }
@@ -111,7 +108,7 @@ export class TlsHalf {
   open(record: TlsRecord): Opened | undefined {
     const lost = record.offset - this.#readUntil;
     const from = this.#sequenceNumber + Math.floor(lost / RECORD_BYTES_MAX);
-    const found = this.#try(this.#epoch, from, lost, record) ?? this.#try(this.#successor, 0, lost, record);
+    const found = this.#find(record, from, lost);
     if (!found) return undefined;
     const lostBytes = lost > 0 ? this.#lostPlainBytes(lost, found.epoch, found.sequenceNumber) : 0;
     if (lost > 0) this.handshakes.reset();
@@ -142,7 +139,6 @@ export class TlsHalf {
     this.#refusedCount++;
     this.#lossSeen ??= record.seen;
     this.reader.accept(record);
-    this.#lossBytes = record.offset + HEADER_BYTES + record.fragment.length - this.#readUntil;
     return 'lost';
   }
 
@@ -168,27 +164,38 @@ export class TlsHalf {
     return { kind: 'gap', sender: this.sender, length, sequence, seen };
   }
 
-  /** The loss so far, for those who must know of it before the next record shows its extent. */
+  /** Says that something was lost, for those who must know of it before the next record shows how much. */
   takeLoss(): StreamGap | undefined {
-    const seen = this.#lossSeen;
-    if (!seen || this.#epoch?.carries !== 'application') return undefined;
-    const length = Math.max(1, this.#lossBytes - this.#epoch.opener.overheadBytes) - this.#lossReported;
-    if (length <= 0) return undefined;
-    this.#lossReported += length;
-    return this.gap(length, seen);
+    const isDue = this.#lossReported === 0 && this.#epoch?.carries === 'application';
+    return isDue && this.#lossSeen ? this.#reportLoss(1, this.#lossSeen) : undefined;
   }
 
   /** What will never be read now that the direction has ended, a cut record too. */
   takeRest(): StreamGap | undefined {
-    if (this.unreadBytes > 0) this.#lossSeen ??= this.reader.seen;
-    this.#lossBytes = this.unreadBytes;
-    return this.takeLoss();
+    const seen = this.#lossSeen ?? this.reader.seen;
+    if (this.unreadBytes === 0 || !seen || this.#epoch?.carries !== 'application') return undefined;
+    const length = Math.max(1, this.unreadBytes - this.#epoch.opener.overheadBytes) - this.#lossReported;
+    return length > 0 ? this.#reportLoss(length, seen) : undefined;
   }
 
-  #try(epoch: Epoch | undefined, from: number, lost: number, record: TlsRecord) {
-    if (!epoch) return undefined;
-    // Without a loss the number is known; with one, each lost record may have been small.
+  #reportLoss(length: number, seen: Sighting): StreamGap {
+    this.#lossReported += length;
+    return this.gap(length, seen);
+  }
+
+  /** Without a loss the number is known; with one, how many records and changes of keys were lost is not. */
+  #find(record: TlsRecord, from: number, lost: number) {
     const tries = lost > 0 ? tlsLimits.recordNumbersTriedMax : 1;
+    const current = this.#epoch && this.#try(this.#epoch, from, tries, record);
+    if (current) return current;
+    for (let next = this.#successor; next; next = next.next()) {
+      const found = this.#try(next, 0, tries, record);
+      if (found || lost === 0 || next.carries === 'application') return found;
+    }
+    return undefined;
+  }
+
+  #try(epoch: Epoch, from: number, tries: number, record: TlsRecord) {
     for (let sequenceNumber = from; sequenceNumber < from + tries; sequenceNumber++) {
       const opened = epoch.opener.open(record, sequenceNumber);
       if (opened) return { opened, epoch, sequenceNumber };
