@@ -32,6 +32,8 @@ export function sessionEpoch(opener: RecordOpener): Epoch {
 
 /** The secrets of one direction of TLS 1.3. */
 export interface TrafficSecrets {
+  /** Early data may be sent. */
+  readonly mayBeEarly: boolean;
   readonly early: Buffer | undefined;
   readonly handshake: Buffer | undefined;
   readonly application: Buffer;
@@ -39,10 +41,16 @@ export interface TrafficSecrets {
 
 /** The first epoch that can be read; undefined where TLS 1.3 does not have the suite. */
 export function firstTrafficEpoch(suite: CipherSuite, secrets: TrafficSecrets): Epoch | undefined {
-  const application = (): Epoch | undefined =>
-    applicationEpoch(suite, secrets.application, secrets.handshake === undefined);
-  const handshake = (): Epoch | undefined =>
-    secrets.handshake ? trafficEpoch(suite, secrets.handshake, 'handshake', application) : application();
+  const isEarlyUnreadable = secrets.mayBeEarly && !secrets.early;
+  const application = (): Epoch | undefined => {
+    const isUnreadable = isEarlyUnreadable || !secrets.handshake;
+    return applicationEpoch(suite, secrets.application, isUnreadable);
+  };
+  const handshake = (): Epoch | undefined => {
+    if (!secrets.handshake) return application();
+    const epoch = trafficEpoch(suite, secrets.handshake, 'handshake', application);
+    return epoch && { ...epoch, followsUnreadable: isEarlyUnreadable };
+  };
   return secrets.early ? trafficEpoch(suite, secrets.early, 'early', handshake) : handshake();
 }
 

@@ -132,23 +132,24 @@ export class Handshake {
     const ofClient = this.#keyLog.secret('CLIENT_TRAFFIC_SECRET_0', random);
     const ofServer = this.#keyLog.secret('SERVER_TRAFFIC_SECRET_0', random);
     if (!ofClient || !ofServer) return undefined;
-    const early = client.offersEarlyData
-      ? this.#keyLog.secret('CLIENT_EARLY_TRAFFIC_SECRET', random)
-      : undefined;
+    const early = this.#keyLog.secret('CLIENT_EARLY_TRAFFIC_SECRET', random);
     const clientHandshake = this.#keyLog.secret('CLIENT_HANDSHAKE_TRAFFIC_SECRET', random);
     const serverHandshake = this.#keyLog.secret('SERVER_HANDSHAKE_TRAFFIC_SECRET', random);
+    const mayBeEarly = client.offersEarlyData;
     const clientEpoch = firstTrafficEpoch(suite, {
-      early,
+      mayBeEarly,
+      early: mayBeEarly ? early : undefined,
       handshake: clientHandshake,
       application: ofClient,
     });
     const serverEpoch = firstTrafficEpoch(suite, {
+      mayBeEarly: false,
       early: undefined,
       handshake: serverHandshake,
       application: ofServer,
     });
     if (!clientEpoch || !serverEpoch) return undefined;
-    if (early && serverHandshake) this.#earlyData = 'undecided';
+    if (mayBeEarly && serverHandshake) this.#earlyData = 'undecided';
     return { client: clientEpoch, server: serverEpoch };
   }
 }

@@ -225,7 +225,9 @@ export class TlsLayer implements Layer {
     const wasInLine = half.follows(record);
     const { frame } = record.seen;
     const bytes = record.fragment.length;
-    if (half.refuse(record) === 'lost' && wasInLine) {
+    const fate = half.refuse(record);
+    const isEarly = fate === 'ignored' && half.sender === 'client' && this.#handshake.acceptsEarlyData;
+    if ((fate === 'lost' && wasInLine) || isEarly) {
       yield* this.#undecryptable(frame, `a record of ${bytes} octets fails its check`);
     }
     if (half.secretsAreWrong) yield* this.#giveUp('the secrets are of another session');
