@@ -1,6 +1,7 @@
 /**
  * IMAP COMPRESS=DEFLATE, RFC 4978: each direction is one raw DEFLATE stream (RFC 1951) from here on. Its
- * state is all that came before, so that a lost octet ends the direction: what follows cannot be read.
+ * state is all that came before, so that a lost octet ends the direction: what follows cannot be read. Of a
+ * step of input that turns out to be damaged nothing is given.
  */
 import { Inflate, Z_SYNC_FLUSH } from 'pako';
 import { anomaly } from '../core/anomaly.ts';
