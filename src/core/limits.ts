@@ -104,11 +104,11 @@ export const tlsLimits = {
   helloBytesMax: 1 << 14,
   /** Octets held of one connection while the other side's hello is awaited. */
   heldBytesMax: 4 << 20,
-  /** Record numbers tried after a gap: how many records one gap may cost before the connection is given up. */
+  /** Record numbers tried after a gap: how many records one gap may take. */
   recordNumbersTriedMax: 64,
   /** Records that do not open before the first that does: with more the secrets are of another session. */
   recordsRefusedMax: 8,
-  /** Octets deciphered in vain on one connection: wrong secrets and forged headers would cost it all day. */
+  /** Octets of one direction deciphered in vain before it is given up: forged headers cost without end. */
   wastedBytesMax: 64 << 20,
   /** A line of a key log; the longest known label with its two values takes 260. */
   keyLogLineBytesMax: 512,

@@ -9,11 +9,6 @@ import { HandshakeReader } from './handshake-reader.ts';
 import type { OpenedRecord } from './record-opener.ts';
 import { CONTENT_TYPE, HEADER_BYTES, RecordReader, type TlsRecord } from './record-reader.ts';
 
-/** Octets deciphered in vain, both directions together. */
-export interface Waste {
-  bytes: number;
-}
-
 /** A record's content and how much application data was lost right before it. */
 export interface Opened extends OpenedRecord {
   readonly carries: Epoch['carries'];
@@ -35,13 +30,14 @@ export class TlsHalf {
   isWaiting = false;
   /** Too much was deciphered in vain. */
   isGivenUp = false;
-  readonly #waste: Waste;
   #epoch: Epoch | undefined;
   #successor: Epoch | undefined;
   #sequenceNumber = 0;
   /** Records that opened, and those that did not before the first that did. */
   #openedCount = 0;
   #refusedCount = 0;
+  /** Octets deciphered in vain. */
+  #wastedBytes = 0;
   /** Up to this offset of the direction every record was read. */
   #readUntil = 0;
   #firstSequence: number | undefined;
@@ -50,9 +46,8 @@ export class TlsHalf {
   #lossSeen: Sighting | undefined;
   #lossReported = 0;
 
-  constructor(sender: Sender, waste: Waste) {
+  constructor(sender: Sender) {
     this.sender = sender;
-    this.#waste = waste;
   }
 
   receive(event: StreamData | StreamGap): void {
@@ -86,11 +81,6 @@ export class TlsHalf {
     return this.#openedCount;
   }
 
-  /** Octets received or lost of which nothing was read. */
-  get unreadBytes(): number {
-    return this.reader.received - this.#readUntil;
-  }
-
   /** Nothing was lost between the last record and this one. */
   follows(record: TlsRecord): boolean {
     return record.offset === this.#readUntil;
@@ -116,7 +106,7 @@ export class TlsHalf {
     found.epoch.opener.passed(record);
     this.#openedCount++;
     // Who can be read may also be searched for: long mails lose many records.
-    this.#waste.bytes = Math.max(0, this.#waste.bytes - 4 * record.fragment.length);
+    this.#wastedBytes = Math.max(0, this.#wastedBytes - 4 * record.fragment.length);
     const reported = this.#lossReported;
     this.pass(record);
     return { ...found.opened, carries: found.epoch.carries, lostBytes: Math.max(0, lostBytes - reported) };
@@ -148,7 +138,7 @@ export class TlsHalf {
   }
 
   get wasteIsExceeded(): boolean {
-    return this.#waste.bytes > tlsLimits.wastedBytesMax;
+    return this.#wastedBytes > tlsLimits.wastedBytesMax;
   }
 
   /** Application data in order. */
@@ -166,15 +156,16 @@ export class TlsHalf {
 
   /** Says that something was lost, for those who must know of it before the next record shows how much. */
   takeLoss(): StreamGap | undefined {
-    const isDue = this.#lossReported === 0 && this.#epoch?.carries === 'application';
+    const isDue = this.#lossReported === 0 && !this.isWaiting && this.#epoch?.carries === 'application';
     return isDue && this.#lossSeen ? this.#reportLoss(1, this.#lossSeen) : undefined;
   }
 
   /** What will never be read now that the direction has ended, a cut record too. */
   takeRest(): StreamGap | undefined {
     const seen = this.#lossSeen ?? this.reader.seen;
-    if (this.unreadBytes === 0 || !seen || this.#epoch?.carries !== 'application') return undefined;
-    const length = Math.max(1, this.unreadBytes - this.#epoch.opener.overheadBytes) - this.#lossReported;
+    const unreadBytes = this.reader.received - this.#readUntil;
+    if (unreadBytes === 0 || !seen || this.#epoch?.carries !== 'application') return undefined;
+    const length = Math.max(1, unreadBytes - this.#epoch.opener.overheadBytes) - this.#lossReported;
     return length > 0 ? this.#reportLoss(length, seen) : undefined;
   }
 
@@ -199,7 +190,7 @@ export class TlsHalf {
     for (let sequenceNumber = from; sequenceNumber < from + tries; sequenceNumber++) {
       const opened = epoch.opener.open(record, sequenceNumber);
       if (opened) return { opened, epoch, sequenceNumber };
-      this.#waste.bytes += TRY_COST_BYTES + record.fragment.length;
+      this.#wastedBytes += TRY_COST_BYTES + record.fragment.length;
     }
     return undefined;
   }

@@ -199,7 +199,7 @@ export class TlsLayer implements Layer {
     half.handshakes.reset();
     // The change of keys may be among what was lost.
     const mayBeProtected = record.type === CONTENT_TYPE.handshake && !this.#handshake.isTls13;
-    if (mayBeProtected && half.open(record)) return;
+    if (mayBeProtected && !half.wasteIsExceeded && half.open(record)) return;
     if (!half.isProtected && looksPlain(record)) yield* this.#plainRecord(half, record);
     else half.refuse(record);
   }
@@ -311,6 +311,5 @@ export class TlsLayer implements Layer {
 }
 
 function createHalves(): Record<Sender, TlsHalf> {
-  const waste = { bytes: 0 };
-  return { client: new TlsHalf('client', waste), server: new TlsHalf('server', waste) };
+  return { client: new TlsHalf('client'), server: new TlsHalf('server') };
 }

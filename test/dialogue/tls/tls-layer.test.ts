@@ -384,6 +384,29 @@ describe('TlsLayer and damage', () => {
     );
   });
 
+  it('TlsLayer gives up a direction in which too much is deciphered in vain, and that one alone', async () => {
+    const session = await generateSession(CHATTY);
+    const { events } = session;
+    const from = events.findLastIndex((event) => event.sender === 'client' && event.bytes.length > 500);
+    const genuine = events[from];
+    assert.ok(genuine);
+    // Headers without end, each of which promises a long record.
+    const forged = { ...genuine, bytes: Buffer.alloc(65_535, Buffer.from([23, 3, 3, 0x40, 0])) };
+    const gap: StreamEvent = { kind: 'gap', sender: 'client', length: 1, sequence: 0, seen: genuine.seen };
+    const rest = events.slice(from).filter((event) => event.sender === 'server');
+    const layer = layerFor(session);
+    const flood = Array.from({ length: 20 }, () => forged);
+    const outcome = feed(layer, [...events.slice(0, from), gap, ...flood, ...rest, END]);
+    assert.deepEqual(
+      outcome.anomalies.map((each) => each.code),
+      ['dialogue.tls-undecryptable'],
+    );
+    assert.deepEqual([...new Set(outcome.gaps.map((each) => each.sender))], ['client']);
+    assert.deepEqual(outcome.server, session.server);
+    assert.ok(session.client.subarray(0, outcome.client.length).equals(outcome.client));
+    assert.ok(layer.encryptedBytes > 10 * 65_535);
+  });
+
   it('TlsLayer never throws on random octets behind a plausible header', () => {
     const layerWith = (random: Buffer) => {
       const keyLog = new KeyLog();
