@@ -170,7 +170,7 @@ export class TlsLayer implements Layer {
 
   *#record(half: TlsHalf, record: TlsRecord): Generator<LayerEvent> {
     const isBegun = half.isProtected || half.expectsKeys || this.#handshake.hasHello(half.sender);
-    if (!isBegun && (record.type !== CONTENT_TYPE.handshake || !half.follows(record))) {
+    if (!isBegun && (record.type === CONTENT_TYPE.applicationData || !half.follows(record))) {
       yield* this.#giveUp('the handshake was not captured');
     } else if (this.#isProtected(half, record)) {
       yield* this.#open(half, record);

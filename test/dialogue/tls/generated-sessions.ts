@@ -55,7 +55,7 @@ export function text(length: number, seed = 1): Buffer {
 
 export function serverContext(options: SessionOptions = {}): tls.SecureContext {
   return tls.createSecureContext({
-    ...common(options),
+    ...common(options, 1),
     key: [rsa.key, ecdsa.key],
     cert: [rsa.cert, ecdsa.cert],
   });
@@ -72,14 +72,12 @@ export async function generateSession(options: SessionOptions = {}): Promise<Gen
   const server = new tls.TLSSocket(wire.server, {
     isServer: true,
     secureContext: options.context ?? serverContext(options),
-    ...(options.curves ? { ecdhCurve: options.curves[1] } : {}),
   });
   const client = tls.connect({
     socket: wire.client,
     servername: 'mail.example.org',
     rejectUnauthorized: false,
-    ...common(options),
-    ...(options.curves ? { ecdhCurve: options.curves[0] } : {}),
+    ...common(options, 0),
     ...(options.ticket ? { session: options.ticket } : {}),
   });
   client.on('keylog', (line: Buffer) => keyLog.push(line));
@@ -114,7 +112,7 @@ export async function generateSession(options: SessionOptions = {}): Promise<Gen
   };
 }
 
-function common(options: SessionOptions): tls.SecureContextOptions {
+function common(options: SessionOptions, side: 0 | 1): tls.SecureContextOptions {
   const version = options.version ?? 'TLSv1.3';
   return {
     minVersion: version,
@@ -125,7 +123,7 @@ function common(options: SessionOptions): tls.SecureContextOptions {
         ? `${options.ciphers ?? DEFAULT_SUITES}:AES128-SHA`
         : `${options.ciphers ?? 'ALL'}:@SECLEVEL=0`,
     dhparam: 'auto' as unknown as string,
-    ...(options.curves ? {} : { ecdhCurve: 'P-256' }),
+    ecdhCurve: options.curves?.[side] ?? 'P-256',
     secureOptions:
       constants.SSL_OP_LEGACY_SERVER_CONNECT | (options.encryptThenMac === false ? NO_ENCRYPT_THEN_MAC : 0),
   };

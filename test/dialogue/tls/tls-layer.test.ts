@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { tlsLimits } from '../../../src/core/limits.ts';
+import { parseServerHello, type ServerHello } from '../../../src/dialogue/tls/hello.ts';
 import { KeyLog } from '../../../src/dialogue/tls/key-log.ts';
 import { TlsLayer } from '../../../src/dialogue/tls/tls-layer.ts';
 import type { Sender, StreamData, StreamEvent } from '../../../src/stream/types.ts';
@@ -52,7 +54,7 @@ const TLS_1_2_AEAD_SUITES = [
   'ECDHE-ECDSA-AES256-CCM8',
 ];
 
-const TLS_1_2_CBC_SUITES = [
+const CBC_SUITES = [
   'AES128-SHA',
   'AES256-SHA256',
   'ECDHE-ECDSA-AES128-SHA256',
@@ -63,10 +65,10 @@ const TLS_1_2_CBC_SUITES = [
 
 const SESSIONS: readonly (readonly [string, SessionOptions])[] = [
   ...TLS_1_3_SUITES.map((ciphers) => [`TLS 1.3 with ${ciphers}`, { ciphers }] as const),
-  ...[...TLS_1_2_AEAD_SUITES, ...TLS_1_2_CBC_SUITES].map(
+  ...[...TLS_1_2_AEAD_SUITES, ...CBC_SUITES].map(
     (ciphers) => [`TLS 1.2 with ${ciphers}`, { version: 'TLSv1.2', ciphers }] as const,
   ),
-  ...TLS_1_2_CBC_SUITES.map(
+  ...CBC_SUITES.map(
     (ciphers) =>
       [
         `TLS 1.2 with ${ciphers}, MAC then encrypt`,
@@ -80,18 +82,32 @@ const SESSIONS: readonly (readonly [string, SessionOptions])[] = [
   ],
   ['TLS 1.0 with AES256-SHA', { version: 'TLSv1', ciphers: 'AES256-SHA' }],
   ['TLS 1.0, MAC then encrypt', { version: 'TLSv1', ciphers: 'ECDHE-RSA-AES128-SHA', encryptThenMac: false }],
-  ['TLS 1.3 after a HelloRetryRequest', { curves: ['X25519:P-256', 'P-256'] }],
-  ['TLS 1.2 renegotiated', { version: 'TLSv1.2', renegotiates: true }],
-  [
-    'TLS 1.2 renegotiated with CBC',
-    { version: 'TLSv1.2', ciphers: 'AES128-SHA', renegotiates: true, encryptThenMac: false },
-  ],
 ];
 
 describe('TlsLayer', () => {
   for (const [name, options] of SESSIONS) {
     it(`TlsLayer reads ${name} in whatever pieces and order`, async () => {
-      assertAllRead(await generateSession(options));
+      const session = await generateSession(options);
+      if (CBC_SUITES.includes(options.ciphers ?? '')) {
+        assert.equal(serverHelloOf(session)?.encryptThenMac, options.encryptThenMac !== false);
+      }
+      assertAllRead(session);
+    });
+  }
+
+  it('TlsLayer reads TLS 1.3 after a HelloRetryRequest', async () => {
+    const session = await generateSession({ curves: ['X25519:P-256', 'P-256'] });
+    const retry = createHash('sha256').update('HelloRetryRequest').digest();
+    assert.ok(session.events.some((event) => event.sender === 'server' && event.bytes.includes(retry)));
+    assertAllRead(session);
+  });
+
+  for (const ciphers of ['ECDHE-RSA-AES128-GCM-SHA256', 'AES128-SHA']) {
+    it(`TlsLayer reads TLS 1.2 with ${ciphers} before and after a renegotiation`, async () => {
+      const version = 'TLSv1.2';
+      const session = await generateSession({ version, ciphers, renegotiates: true, encryptThenMac: false });
+      assert.equal(session.keyLog.match(/^CLIENT_RANDOM/gm)?.length, 2);
+      assertAllRead(session);
     });
   }
 
@@ -157,6 +173,11 @@ describe('TlsLayer', () => {
     );
   });
 });
+
+function serverHelloOf(session: GeneratedSession): ServerHello | undefined {
+  const first = session.events.find((event) => event.sender === 'server')?.bytes;
+  return first && parseServerHello(first.subarray(9, 9 + first.readUIntBE(6, 3)));
+}
 
 function octetsOf(session: GeneratedSession, sender: Sender): number {
   const mine = session.events.filter((event) => event.sender === sender);
