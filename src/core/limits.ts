@@ -93,6 +93,14 @@ export const dialogueLimits = {
   unreadBytesMax: 32 << 20,
   /** Commands waiting for their reply. */
   unansweredMax: 4096,
+  /** Recipients kept of one mail; RFC 5321 §4.5.3.1.8 asks for 100, servers allow thousands. */
+  recipientsMax: 100_000,
+  /** Places of one mail text that may be its end, if the server says so. */
+  endCandidatesMax: 64,
+  /** Octets of one connection that may be read a second time because the server saw an end there. */
+  rereadBytesMax: 16 << 20,
+  /** Octets behind a possible end that are compared with the replies. */
+  lookAheadBytesMax: 4096,
   /** First octets looked at to tell the protocol. */
   sniffBytesMax: 4096,
 } as const;

@@ -7,6 +7,8 @@ import type { Sighting, StreamData, StreamGap } from '../stream/types.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
+/** What an event costs beside its octets; an estimate. */
+const pieceOverheadBytes = 128;
 
 /** Where an octet was seen. */
 export interface Place {
@@ -73,10 +75,21 @@ export class HalfStream {
     return this.#head === this.#pieces.length;
   }
 
+  /** Octets that waiting costs: many tiny pieces weigh more than what they carry. */
+  get heldBytes(): number {
+    return this.#unread + (this.#pieces.length - this.#head) * pieceOverheadBytes;
+  }
+
   /** Where the next unread octet was seen; undefined at a gap or at the end. */
   get place(): Place | undefined {
     const piece = this.#pieces[this.#head];
     return piece?.kind === 'data' ? placeAt(piece.place, this.#offset) : undefined;
+  }
+
+  /** The next unread octet's place, or that of the gap before it; undefined at the end. */
+  get nextPlace(): Place | undefined {
+    const piece = this.#pieces[this.#head];
+    return piece?.kind === 'gap' ? { sequence: piece.sequence, seen: piece.seen } : this.place;
   }
 
   /** The gap that stands before the next octet, taken out. */
@@ -137,6 +150,36 @@ export class HalfStream {
       offset = 0;
     }
     return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
+  }
+
+  /** Returns runs and gaps that were taken last, in order: they are the next to be read again. */
+  putBack(taken: readonly (Run | StreamGap)[]): void {
+    const returned: Piece[] = [];
+    for (const each of taken) {
+      if ('kind' in each) returned.push(each);
+      else if (each.bytes.length > 0) returned.push({ kind: 'data', bytes: each.bytes, place: each.start });
+      if (!('kind' in each)) this.#unread += each.bytes.length;
+    }
+    this.#trimHead();
+    if (returned.length > this.#head) {
+      this.#pieces = returned.concat(this.#pieces.slice(this.#head));
+      this.#head = 0;
+    } else {
+      this.#head -= returned.length;
+      for (const [index, piece] of returned.entries()) this.#pieces[this.#head + index] = piece;
+    }
+    this.#searchedPieces = 0;
+    this.#searchedBytes = 0;
+    this.#droppingLine = false;
+  }
+
+  /** Makes the first piece begin with its first unread octet. */
+  #trimHead(): void {
+    const piece = this.#pieces[this.#head];
+    if (piece?.kind !== 'data' || this.#offset === 0) return;
+    const bytes = piece.bytes.subarray(this.#offset);
+    this.#pieces[this.#head] = { kind: 'data', bytes, place: placeAt(piece.place, this.#offset) };
+    this.#offset = 0;
   }
 
   /** Everything unread as the events it came in, and nothing left: for the layer that takes over. */
@@ -213,6 +256,7 @@ export class HalfStream {
   }
 }
 
-function placeAt(place: Place, offset: number): Place {
+/** The place `offset` octets behind `place`, in the same packet. */
+export function placeAt(place: Place, offset: number): Place {
   return offset === 0 ? place : { sequence: (place.sequence + offset) >>> 0, seen: place.seen };
 }

@@ -4,6 +4,9 @@ import type { Sighting } from '../stream/types.ts';
 import type { Place } from './half-stream.ts';
 import type { MissingRange } from './types.ts';
 
+const partsBeforeMerge = 4096;
+const smallPartBytes = 256;
+
 export interface CollectedMessage {
   readonly bytes: Buffer;
   readonly missing: readonly MissingRange[];
@@ -16,6 +19,9 @@ export interface CollectedMessage {
 export class MessageCollector {
   readonly #bytesMax: number;
   #parts: Buffer[] = [];
+  /** Parts up to here are not worth merging any more, and the octets of those behind it. */
+  #settled = 0;
+  #unsettledBytes = 0;
   #missing: MissingRange[] = [];
   #kept = 0;
   /** Octets of the message so far, lost ones included. */
@@ -41,20 +47,37 @@ export class MessageCollector {
     return this.#missing.length > 0;
   }
 
-  /** `bytes` must not change afterwards: it is kept, not copied. */
-  add(bytes: Buffer, place: Place): void {
+  /**
+   * `bytes` must not change afterwards: it is kept, not copied. `last` is where their last octet was
+   * seen, if not where the first was.
+   */
+  add(bytes: Buffer, place: Place, last: Sighting = place.seen): void {
     if (bytes.length === 0) return;
     this.#first ??= place;
-    this.#last = place.seen;
+    this.#last = last;
     const room = this.#bytesMax - this.#kept;
     const kept = bytes.length <= room ? bytes : bytes.subarray(0, Math.max(room, 0));
-    if (kept.length > 0) this.#parts.push(kept);
+    if (kept.length > 0) this.#keep(kept);
     this.#kept += kept.length;
     this.#length += kept.length;
     if (kept.length < bytes.length) {
       this.#cut = true;
       this.addMissing(bytes.length - kept.length);
     }
+  }
+
+  /** Many tiny parts would cost far more memory than their octets: they are merged now and then. */
+  #keep(part: Buffer): void {
+    this.#parts.push(part);
+    this.#unsettledBytes += part.length;
+    if (this.#parts.length - this.#settled < partsBeforeMerge) return;
+    if (this.#unsettledBytes < partsBeforeMerge * smallPartBytes) {
+      const merged = Buffer.concat(this.#parts.slice(this.#settled));
+      this.#parts.length = this.#settled;
+      this.#parts.push(merged);
+    }
+    this.#settled = this.#parts.length;
+    this.#unsettledBytes = 0;
   }
 
   /** `length` undefined: the number of lost octets is not known (the message broke off). */

@@ -1,0 +1,182 @@
+/**
+ * The end of multi-line data and its dots, RFC 5321 §4.5.2 and RFC 1939 §3: a line of one dot ends the
+ * data, and a line that begins with a dot was sent with one dot more.
+ */
+import { placeAt, type Run } from './half-stream.ts';
+
+const LF = 0x0a;
+const CR = 0x0d;
+const DOT = 0x2e;
+const lineThenDot = Buffer.from('\n.');
+
+/** A line that begins with a dot: what it turned out to be, at the octet that decided it. */
+export interface DotLine {
+  readonly kind: 'stuffed' | 'end';
+  /** Offset of the dot, counted from the scanner's first octet. */
+  readonly dot: number;
+  /** The octet behind the dot line's end; of a stuffed line the octet behind the dot. */
+  readonly after: number;
+  /** The line before ended in CRLF (or the data begins here). */
+  readonly afterCrlf: boolean;
+  /** The dot line itself ends in CRLF. */
+  readonly crlf: boolean;
+}
+
+/** CRLF.CRLF, the one end that RFC 5321 §4.1.1.4 knows. */
+export function isStrictEnd(line: DotLine): boolean {
+  return line.kind === 'end' && line.afterCrlf && line.crlf;
+}
+
+/** Finds lines that begin with a dot, whatever the edges between the octets it is given. */
+export class DotLineScanner {
+  /** `dot`, `dotCr`: these octets of a line were seen and may still be its end. */
+  #state: 'lineStart' | 'inLine' | 'dot' | 'dotCr' = 'lineStart';
+  /** In `inLine`: the last octet was CR; else: the line before ended in CRLF. */
+  #cr = true;
+  #scanned = 0;
+  #dot = 0;
+
+  /** Octets given so far. */
+  get scanned(): number {
+    return this.#scanned;
+  }
+
+  /** Octets at the end of the scanned ones that may still belong to an end: 0, 1 or 2. */
+  get undecided(): number {
+    return this.#state === 'dot' ? 1 : this.#state === 'dotCr' ? 2 : 0;
+  }
+
+  /** Octets were lost: whether the next one begins a line is not known. */
+  skipGap(): void {
+    this.#state = 'inLine';
+    this.#cr = false;
+  }
+
+  /** The dot lines decided in these octets; the caller takes them all or never scans again. */
+  *scan(bytes: Buffer): Generator<DotLine> {
+    const base = this.#scanned;
+    this.#scanned += bytes.length;
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#state === 'inLine') {
+        at = this.#toNextDot(bytes, at, base);
+        continue;
+      }
+      const octet = bytes[at];
+      if (this.#state === 'lineStart') {
+        if (octet === DOT) {
+          this.#dot = base + at;
+          this.#state = 'dot';
+          at++;
+        } else {
+          this.#state = 'inLine';
+          this.#cr = false;
+        }
+        continue;
+      }
+      if (this.#state === 'dot' && octet === CR) {
+        this.#state = 'dotCr';
+        at++;
+        continue;
+      }
+      const crlf = this.#state === 'dotCr';
+      const afterCrlf = this.#cr;
+      if (octet === LF) {
+        at++;
+        this.#state = 'lineStart';
+        this.#cr = crlf;
+        yield { kind: 'end', dot: this.#dot, after: base + at, afterCrlf, crlf };
+      } else {
+        this.#state = 'inLine';
+        this.#cr = crlf;
+        yield { kind: 'stuffed', dot: this.#dot, after: this.#dot + 1, afterCrlf, crlf: false };
+      }
+    }
+  }
+
+  /** From the middle of a line to the octet behind the next dot that begins one. */
+  #toNextDot(bytes: Buffer, from: number, base: number): number {
+    const found = bytes.indexOf(lineThenDot, from);
+    const lineFeed = found >= 0 ? found : bytes.length - 1;
+    const before = lineFeed > from ? bytes[lineFeed - 1] === CR : this.#cr;
+    if (found >= 0) {
+      this.#state = 'dot';
+      this.#cr = before;
+      this.#dot = base + found + 1;
+      return found + 2;
+    }
+    const last = bytes[lineFeed];
+    if (last === LF) {
+      this.#state = 'lineStart';
+      this.#cr = before;
+    } else {
+      this.#cr = last === CR;
+    }
+    return bytes.length;
+  }
+}
+
+export interface Unstuffed {
+  /** The text without the dots that were added, in order. */
+  readonly text: readonly Run[];
+  /** Octets of the run that belong to the data, the closing dot line included. */
+  readonly taken: number;
+  readonly ended: boolean;
+}
+
+/**
+ * Undoes the dots run by run. `lineEnds` says which line ends count, for the end and for added dots:
+ * CRLF only, or a bare LF too, as senders and receivers have it that are lax about line ends.
+ */
+export class DotUnstuffer {
+  readonly #scanner = new DotLineScanner();
+  readonly #lineEnds: 'crlf' | 'any';
+  /** Octets held back because they may belong to the end. */
+  #held: Run[] = [];
+
+  constructor(lineEnds: 'crlf' | 'any') {
+    this.#lineEnds = lineEnds;
+  }
+
+  push(run: Run): Unstuffed {
+    const base = this.#scanner.scanned;
+    const heldBytes = this.#held.reduce((sum, held) => sum + held.bytes.length, 0);
+    const text: Run[] = [];
+    const parts = [...this.#held, run];
+    /** Octets before this one are out, or are dots that were added; counted as the scanner does. */
+    let done = base - heldBytes;
+    for (const line of this.#scanner.scan(run.bytes)) {
+      if (!this.#counts(line)) continue;
+      cutTo(parts, done, line.dot, base, text);
+      done = line.kind === 'end' ? line.after : line.dot + 1;
+      if (line.kind === 'end') return { text, taken: line.after - base, ended: true };
+    }
+    const decided = this.#scanner.scanned - this.#scanner.undecided;
+    cutTo(parts, done, decided, base, text);
+    this.#held = [];
+    cutTo(parts, Math.max(done, decided), this.#scanner.scanned, base, this.#held);
+    return { text, taken: run.bytes.length, ended: false };
+  }
+
+  /** Octets were lost here. What was held back is dropped: a dot that was added, or half an end. */
+  skipGap(): void {
+    this.#held = [];
+    this.#scanner.skipGap();
+  }
+
+  #counts(line: DotLine): boolean {
+    if (this.#lineEnds === 'any') return true;
+    return line.kind === 'end' ? isStrictEnd(line) : line.afterCrlf;
+  }
+}
+
+/** Adds the octets from..to of `parts` to `text`; the last part begins at `base`, the held ones before it. */
+function cutTo(parts: readonly Run[], from: number, to: number, base: number, text: Run[]): void {
+  let start = base - parts.slice(0, -1).reduce((sum, part) => sum + part.bytes.length, 0);
+  for (const part of parts) {
+    const first = Math.max(from - start, 0);
+    const bytes = part.bytes.subarray(first, Math.max(to - start, 0));
+    if (bytes.length > 0) text.push({ bytes, start: placeAt(part.start, first) });
+    start += part.bytes.length;
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * Mail text between DATA and its end, RFC 5321 §4.1.1.4.
+ *
+ * CRLF.CRLF ends the text. Some servers take a bare LF for a line end too, and only their replies tell:
+ * such places, and holes in the capture that may have swallowed the end, are kept as candidates until
+ * the decoder knows. So that a candidate can become the end afterwards, the text is kept as it was sent
+ * and its dots are undone when the end is certain.
+ */
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Sighting, StreamGap } from '../../stream/types.ts';
+import { DotLineScanner, DotUnstuffer, isStrictEnd } from '../dot-stuffing.ts';
+import { type Place, placeAt, type Run } from '../half-stream.ts';
+import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
+
+export interface EndOfData {
+  /** `strict`: CRLF.CRLF. `bareLf`: with a bare LF. `gap`: what was lost may hold the end. */
+  readonly kind: 'strict' | 'bareLf' | 'gap';
+  /** Octets of text before the dot line, lost ones included. */
+  readonly textBytes: number;
+  /** Octets up to and including the dot line: commands follow. */
+  readonly after: number;
+  /** The octet that completed the end; for a gap the one before it. */
+  readonly seen: Sighting;
+}
+
+type Piece = { readonly run: Run; readonly last: Sighting } | StreamGap;
+
+/** A text cut at its end. */
+export interface CutText {
+  readonly message: CollectedMessage;
+  /** Octets on the wire, lost ones included. */
+  readonly wireBytes: number;
+  /** What was read beyond the end, to be read as commands. */
+  readonly rest: readonly (Run | StreamGap)[];
+}
+
+const piecesBeforeMerge = 4096;
+const smallPieceBytes = 256;
+
+export class DataText {
+  readonly #scanner = new DotLineScanner();
+  readonly #begin: Place;
+  readonly #isTail: boolean;
+  #pieces: Piece[] = [];
+  /** Octets of the text and of what was read beyond a candidate, lost ones included. */
+  #length = 0;
+  /** Scanner offsets count no lost octets. */
+  #lost = 0;
+  #kept = 0;
+  #settled = 0;
+  #unsettledBytes = 0;
+  #candidates: EndOfData[] = [];
+  #strictEnd: EndOfData | undefined;
+  #lastSeen: Sighting;
+
+  /** `begin` is where the text begins, or would; `isTail`: what stood before it was lost. */
+  constructor(begin: Place, isTail = false) {
+    this.#begin = begin;
+    this.#isTail = isTail;
+    if (isTail) this.#scanner.skipGap();
+    this.#lastSeen = begin.seen;
+  }
+
+  /** Ends that count only if the server says so, in order. */
+  get candidates(): readonly EndOfData[] {
+    return this.#candidates;
+  }
+
+  get strictEnd(): EndOfData | undefined {
+    return this.#strictEnd;
+  }
+
+  get lastSeen(): Sighting {
+    return this.#lastSeen;
+  }
+
+  /** Octets read beyond the first candidate, which would be read twice if it is the end. */
+  get doubtfulBytes(): number {
+    const first = this.#candidates[0];
+    return first === undefined ? 0 : this.#length - first.after;
+  }
+
+  forgetCandidates(): void {
+    this.#candidates = [];
+  }
+
+  /** Takes octets; behind a strict end there must be none. Returns those not taken. */
+  add(run: Run): Run | undefined {
+    const base = this.#scanner.scanned;
+    this.#lastSeen = run.start.seen;
+    for (const line of this.#scanner.scan(run.bytes)) {
+      if (line.kind !== 'end') continue;
+      const strict = isStrictEnd(line);
+      const end: EndOfData = {
+        kind: strict ? 'strict' : 'bareLf',
+        textBytes: line.dot + this.#lost,
+        after: line.after + this.#lost,
+        seen: run.start.seen,
+      };
+      if (!strict) {
+        if (this.#candidates.length < dialogueLimits.endCandidatesMax) this.#candidates.push(end);
+        continue;
+      }
+      this.#strictEnd = end;
+      const taken = line.after - base;
+      this.#keep({ bytes: run.bytes.subarray(0, taken), start: run.start });
+      if (taken === run.bytes.length) return undefined;
+      return { bytes: run.bytes.subarray(taken), start: placeAt(run.start, taken) };
+    }
+    this.#keep(run);
+    return undefined;
+  }
+
+  addGap(gap: StreamGap): void {
+    const end: EndOfData = {
+      kind: 'gap',
+      textBytes: this.#length,
+      after: this.#length + gap.length,
+      seen: this.#lastSeen,
+    };
+    if (this.#candidates.length < dialogueLimits.endCandidatesMax) this.#candidates.push(end);
+    this.#scanner.skipGap();
+    this.#lost += gap.length;
+    this.#lose(gap);
+  }
+
+  /** The first octets behind an end, to guess what they are. */
+  peekBehind(end: EndOfData, bytesMax: number): { bytes: Buffer; seen: Sighting | undefined } {
+    const parts: Buffer[] = [];
+    let wanted = bytesMax;
+    let seen: Sighting | undefined;
+    for (const piece of this.#behind(end.after)) {
+      if ('kind' in piece || wanted <= 0) break;
+      seen ??= piece.start.seen;
+      parts.push(piece.bytes.subarray(0, wanted));
+      wanted -= piece.bytes.length;
+    }
+    return { bytes: Buffer.concat(parts), seen };
+  }
+
+  /** The text up to `end`, or all of it where it broke off. */
+  cut(end: EndOfData | undefined): CutText {
+    const unstuffer = new DotUnstuffer(end?.kind === 'bareLf' ? 'any' : 'crlf');
+    const collector = new MessageCollector();
+    const length = end?.textBytes ?? this.#length;
+    if (this.#isTail) {
+      unstuffer.skipGap();
+      collector.addMissing(undefined);
+    }
+    let at = 0;
+    for (const piece of this.#pieces) {
+      if (at >= length) break;
+      if ('kind' in piece) {
+        unstuffer.skipGap();
+        collector.addMissing(piece.length);
+        at += piece.length;
+        continue;
+      }
+      const bytes = piece.run.bytes.subarray(0, length - at);
+      const { text } = unstuffer.push({ bytes, start: piece.run.start });
+      for (const run of text) collector.add(run.bytes, run.start, piece.last);
+      at += piece.run.bytes.length;
+    }
+    if (end === undefined || end.kind === 'gap') collector.addMissing(undefined);
+    const rest = end === undefined ? [] : [...this.#behind(end.after)];
+    return { message: collector.finish(this.#begin), wireBytes: length, rest };
+  }
+
+  *#behind(after: number): Generator<Run | StreamGap> {
+    let at = 0;
+    for (const piece of this.#pieces) {
+      const length = 'kind' in piece ? piece.length : piece.run.bytes.length;
+      const skipped = Math.max(after - at, 0);
+      at += length;
+      if (at <= after) continue;
+      if ('kind' in piece) yield piece;
+      else yield { bytes: piece.run.bytes.subarray(skipped), start: placeAt(piece.run.start, skipped) };
+    }
+  }
+
+  #keep(run: Run): void {
+    if (this.#kept + run.bytes.length > dialogueLimits.messageBytesMax) {
+      this.#dropBeyondLimit(run);
+      return;
+    }
+    this.#kept += run.bytes.length;
+    this.#length += run.bytes.length;
+    this.#pieces.push({ run, last: run.start.seen });
+    this.#unsettledBytes += run.bytes.length;
+    if (this.#pieces.length - this.#settled >= piecesBeforeMerge) this.#settle();
+  }
+
+  /** The text grew over the limit: what is behind it can neither be kept nor be read again. */
+  #dropBeyondLimit(run: Run): void {
+    this.#candidates = [];
+    const { sequence, seen } = run.start;
+    this.#lose({ kind: 'gap', sender: 'client', length: run.bytes.length, sequence, seen });
+  }
+
+  #lose(gap: StreamGap): void {
+    const last = this.#pieces.at(-1);
+    this.#length += gap.length;
+    if (last !== undefined && 'kind' in last && this.#candidates.length === 0) {
+      this.#pieces[this.#pieces.length - 1] = { ...last, length: last.length + gap.length };
+    } else {
+      this.#pieces.push(gap);
+    }
+  }
+
+  /** Many tiny pieces would cost far more memory than their octets. */
+  #settle(): void {
+    const small = this.#unsettledBytes < piecesBeforeMerge * smallPieceBytes;
+    if (small && this.#candidates.length === 0) {
+      const merged = mergeNeighbours(this.#pieces.slice(this.#settled));
+      this.#pieces = this.#pieces.slice(0, this.#settled).concat(merged);
+    }
+    this.#settled = this.#pieces.length;
+    this.#unsettledBytes = 0;
+  }
+}
+
+function mergeNeighbours(pieces: readonly Piece[]): Piece[] {
+  const merged: Piece[] = [];
+  let neighbours: Exclude<Piece, StreamGap>[] = [];
+  const join = (): void => {
+    const [first] = neighbours;
+    const last = neighbours.at(-1);
+    if (first === undefined || last === undefined) return;
+    const bytes = Buffer.concat(neighbours.map(({ run }) => run.bytes));
+    merged.push({ run: { bytes, start: first.run.start }, last: last.last });
+    neighbours = [];
+  };
+  for (const piece of pieces) {
+    if (!('kind' in piece)) {
+      neighbours.push(piece);
+      continue;
+    }
+    join();
+    merged.push(piece);
+  }
+  join();
+  return merged;
+}

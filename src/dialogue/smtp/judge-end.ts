@@ -1,0 +1,102 @@
+/**
+ * Where a mail text ended in the server's view. A strict end is certain as long as nothing before it may
+ * have been one; a candidate is the end if the server's replies can only be understood so.
+ */
+import { dialogueLimits } from '../../core/limits.ts';
+import type { HalfStream } from '../half-stream.ts';
+import { isBefore } from '../sighting-order.ts';
+import { looksLikeCommand } from './command.ts';
+import type { DataText, EndOfData } from './end-of-data.ts';
+import { isFinal, type Reply, type ReplyReader } from './reply.ts';
+
+export interface EndContext {
+  readonly text: DataText;
+  readonly client: HalfStream;
+  readonly replies: ReplyReader;
+  readonly clientFinished: boolean;
+  readonly serverFinished: boolean;
+}
+
+/** `none`: no candidate is the end, as far as is known. `wait`: replies to come will tell. */
+export type EndVerdict = EndOfData | 'none' | 'wait';
+
+export function judgeCandidates(context: EndContext): EndVerdict {
+  const { text, replies, clientFinished, serverFinished } = context;
+  if (text.candidates.length === 0) return 'none';
+  const allRead = text.strictEnd !== undefined || clientFinished;
+  const reply = replies.peek();
+  if (reply?.kind !== 'reply') {
+    if (reply === undefined && allRead && !serverFinished) return 'wait';
+    return serverFinished ? endWithoutReplies(context) : 'none';
+  }
+  if (!isFinal(reply)) return 'none';
+  for (const end of text.candidates) {
+    if (isBefore(reply.seen, end.seen)) break;
+    const verdict = judgeCandidate(context, end, reply, allRead);
+    if (verdict !== 'none') return verdict;
+  }
+  return 'none';
+}
+
+function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRead: boolean): EndVerdict {
+  const behind = context.text.peekBehind(end, dialogueLimits.lookAheadBytesMax);
+  const next = behind.seen ?? context.client.place?.seen;
+  const answeredFirst = next === undefined ? context.clientFinished : isBefore(reply.seen, next);
+  if (answeredFirst && end.kind === 'gap') return end;
+  const lines = completeLines(behind.bytes);
+  const startsCommand = looksLikeCommand(lines[0] ?? behind.bytes.toString('latin1', 0, 1024));
+  if (answeredFirst && (startsCommand || next === undefined)) return end;
+  return startsCommand && allRead ? compareWithReplies(context, end, lines) : 'none';
+}
+
+/** Both readings of what follows, held against the replies; the strict one wins where both are possible. */
+function compareWithReplies(context: EndContext, end: EndOfData, lines: readonly string[]): EndVerdict {
+  const { text, client, replies, clientFinished, serverFinished } = context;
+  const strictLines =
+    text.strictEnd === undefined ? [] : completeLines(client.peek(dialogueLimits.lookAheadBytesMax));
+  const strict = readingFits(strictLines, replies, clientFinished);
+  const early = readingFits(lines, replies, false);
+  if (early === 'no') return 'none';
+  if (strict === 'no') return end;
+  if (strict === 'yes' || serverFinished) return 'none';
+  return 'wait';
+}
+
+type Fit = 'yes' | 'no' | 'open';
+
+/** Whether `lines` may be commands that were answered by the replies behind the next one. */
+function readingFits(lines: readonly string[], replies: ReplyReader, isAll: boolean): Fit {
+  let index = 1;
+  for (const line of lines) {
+    const reply = replies.peek(index++);
+    if (reply?.kind !== 'reply') return 'open';
+    const verb = /^[A-Z]*/i.exec(line)?.[0].toUpperCase() ?? '';
+    if (verb === 'DATA' && reply.code === 354) return 'yes';
+    if (!isPlausible(verb, line, reply.code)) return 'no';
+    if (verb === 'QUIT') return 'yes';
+  }
+  if (!isAll) return 'open';
+  return replies.peek(index)?.kind === 'reply' ? 'no' : 'open';
+}
+
+function isPlausible(verb: string, line: string, code: number): boolean {
+  if (code >= 400) return true;
+  if (verb === 'QUIT') return code === 221;
+  return looksLikeCommand(line) && verb !== 'DATA' && code !== 354 && code !== 221;
+}
+
+/** With the server's side missing only a hole counts, and only where commands follow it. */
+function endWithoutReplies({ text }: EndContext): EndVerdict {
+  for (const end of text.candidates) {
+    if (end.kind !== 'gap') continue;
+    const [line] = completeLines(text.peekBehind(end, 1024).bytes);
+    if (line !== undefined && /^(?:MAIL FROM:|RSET$|QUIT$|EHLO )/i.test(line)) return end;
+  }
+  return 'none';
+}
+
+function completeLines(bytes: Buffer): string[] {
+  const lines = bytes.toString('latin1').split(/\r?\n/);
+  lines.pop();
+  return lines;
+}

@@ -1,0 +1,106 @@
+/**
+ * Which reply answers which command. By order, RFC 5321 §4.1.1; where octets of the server were lost, by
+ * what the codes can mean and by the order of capture.
+ */
+import type { Sighting } from '../../stream/types.ts';
+import { isBefore } from '../sighting-order.ts';
+import { mayAnswer, type Pending } from './pending.ts';
+import type { Reply, ReplyReader } from './reply.ts';
+
+export interface MatchContext {
+  /** Oldest first; at least one. */
+  readonly pending: readonly Pending[];
+  readonly replies: ReplyReader;
+  /** No more replies are awaited than those that are there. */
+  readonly serverFinished: boolean;
+  /** Octets of either side were lost on this connection. */
+  readonly lossy: boolean;
+  /** All that the client sent before `seen` is among the pending commands, or waits behind them. */
+  clientReadUpTo(seen: Sighting): boolean;
+}
+
+export type Match =
+  | { readonly kind: 'reply'; readonly reply: Reply }
+  /** The answers to so many commands were lost. */
+  | { readonly kind: 'missing'; readonly count: number }
+  | { readonly kind: 'wait' };
+
+const wait: Match = { kind: 'wait' };
+
+/** Finds the answer to the oldest pending command and takes it; replies to lost commands are dropped. */
+export function matchReply(context: MatchContext): Match {
+  const { pending, replies, serverFinished } = context;
+  const first = pending[0] as Pending;
+  for (;;) {
+    const next = replies.peek();
+    if (next === undefined) return serverFinished ? { kind: 'missing', count: 1 } : wait;
+    if (next.kind === 'gap') return matchAcrossGap(context);
+    const answersLostCommand = context.lossy && isBefore(next.seen, first.seen);
+    if (!answersLostCommand && mayAnswer(first, next.code)) break;
+    if (!answersLostCommand) {
+      const verdict = judgeUnexpected(context, first, next);
+      if (verdict !== 'drop') return verdict;
+    }
+    replies.take();
+  }
+  return { kind: 'reply', reply: replies.take() as Reply };
+}
+
+/** A code that is no answer to the command: something is out of step, or the server is strange. */
+function judgeUnexpected(context: MatchContext, first: Pending, reply: Reply): Match | 'drop' {
+  const { pending, replies, serverFinished } = context;
+  if (first.kind === 'data') {
+    const following = replies.peek(1);
+    if (following === undefined && !serverFinished) return wait;
+    if (following?.kind === 'reply' && following.code === 354) return 'drop';
+  }
+  const isSilent = first.kind === 'command' && first.command.verb === '';
+  const laterFits = pending.slice(1).some((later) => later.kind === 'data' && reply.code === 354);
+  if (isSilent || laterFits) return { kind: 'missing', count: 1 };
+  replies.take();
+  return { kind: 'reply', reply };
+}
+
+function matchAcrossGap(context: MatchContext): Match {
+  const { pending, replies, serverFinished } = context;
+  const behind: Reply[] = [];
+  let next = replies.peek(1);
+  while (next?.kind === 'reply' && behind.length < pending.length) {
+    behind.push(next);
+    next = replies.peek(behind.length + 1);
+  }
+  const moreMayCome = next === undefined && !serverFinished;
+  const [reply] = behind;
+  if (reply === undefined) {
+    if (moreMayCome) return wait;
+    replies.take();
+    return next === undefined ? { kind: 'missing', count: pending.length } : matchReply(context);
+  }
+  if (!serverFinished && !context.clientReadUpTo(reply.seen)) return wait;
+  const lost = countLost(pending, behind);
+  if (lost === undefined && moreMayCome && behind.length < pending.length) return wait;
+  replies.take();
+  return lost === undefined || lost === 0 ? matchReply(context) : { kind: 'missing', count: lost };
+}
+
+/** Commands whose answers were lost, so that the replies behind the hole fit those that follow. */
+function countLost(pending: readonly Pending[], behind: readonly Reply[]): number | undefined {
+  const reply = behind[0] as Reply;
+  const isAsked = (each: Pending): boolean => !isBefore(reply.seen, each.seen);
+  const firstUnasked = pending.findIndex((each) => !isAsked(each));
+  const asked = firstUnasked < 0 ? pending.length : firstUnasked;
+  if (asked === 0) return 0;
+  const later = pending[asked];
+  const answers = later ? behind.filter(({ seen }) => isBefore(seen, later.seen)).length : behind.length;
+  const likely = Math.max(0, asked - answers);
+  for (let lost = likely; lost < asked; lost++) if (fits(pending, behind, lost)) return lost;
+  for (let lost = likely - 1; lost >= 0; lost--) if (fits(pending, behind, lost)) return lost;
+  return undefined;
+}
+
+function fits(pending: readonly Pending[], behind: readonly Reply[], lost: number): boolean {
+  return behind.every((reply, index) => {
+    const asked = pending[lost + index];
+    return asked === undefined || (mayAnswer(asked, reply.code) && !isBefore(reply.seen, asked.seen));
+  });
+}

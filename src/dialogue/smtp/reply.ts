@@ -1,0 +1,113 @@
+/** SMTP replies, RFC 5321 §4.2: three digits, continued while a hyphen follows them. */
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Sighting, StreamData, StreamGap } from '../../stream/types.ts';
+import { HalfStream, type Line } from '../half-stream.ts';
+
+export interface Reply {
+  readonly kind: 'reply';
+  readonly code: number;
+  /** Text of the last line. */
+  readonly text: string;
+  /** Its last line. */
+  readonly seen: Sighting;
+}
+
+/** Octets of the server were lost here, and replies with them perhaps. */
+export interface ReplyGap {
+  readonly kind: 'gap';
+  readonly seen: Sighting;
+}
+
+const replyLine = /^([2-5]\d\d)(?:([ -])|$)/;
+
+/** The server's octets as replies, read no further than is asked for. */
+export class ReplyReader {
+  readonly half = new HalfStream();
+  #ready: (Reply | ReplyGap)[] = [];
+  /** Code of a reply whose last line has not come. */
+  #openCode: number | undefined;
+  #finished = false;
+  /** Octets of the first line so far, and where in them a new packet begins. */
+  #firstLineBytes = 0;
+  #seams: number[] = [];
+  #firstLineEnded = false;
+  #lastSeen: Sighting | undefined;
+
+  push(event: StreamData | StreamGap): void {
+    if (event.kind === 'data' && !this.#firstLineEnded) this.#noteSeam(event);
+    this.half.push(event);
+  }
+
+  /** The server sends no more: a line without end is a line. */
+  finish(): void {
+    this.#finished = true;
+  }
+
+  /** The reply `ahead` of the next one; undefined while it has not come. */
+  peek(ahead = 0): Reply | ReplyGap | undefined {
+    while (this.#ready.length <= ahead && this.#readLine());
+    return this.#ready[ahead];
+  }
+
+  take(): Reply | ReplyGap | undefined {
+    this.peek();
+    return this.#ready.shift();
+  }
+
+  /** Forgets all that is unread: what follows belongs to another layer. */
+  clear(): void {
+    this.#ready = [];
+    this.#openCode = undefined;
+  }
+
+  #readLine(): boolean {
+    const gap = this.half.takeGap();
+    if (gap !== undefined) {
+      this.#ready.push({ kind: 'gap', seen: gap.seen });
+      return true;
+    }
+    const whole = this.half.takeLine();
+    const cut = whole === undefined && (this.#finished || this.half.lineIsCutByGap);
+    const line = cut ? this.half.takeFragment() : whole;
+    if (line === undefined) return false;
+    for (const text of this.#splitAtSeam(line)) this.#readReply(text, line.last);
+    return true;
+  }
+
+  #readReply(text: string, seen: Sighting): void {
+    const match = replyLine.exec(text);
+    if (match === null) return;
+    const code = Number(match[1]);
+    if (match[2] === '-') {
+      this.#openCode = code;
+      return;
+    }
+    const last = this.#ready.at(-1);
+    // The hole was within a reply of several lines: nothing but lines of this reply is missing.
+    if (last?.kind === 'gap' && this.#openCode === code) this.#ready.pop();
+    this.#openCode = undefined;
+    this.#ready.push({ kind: 'reply', code, text: text.slice(4), seen });
+  }
+
+  /** QUIRK: greetings without CRLF exist; the next reply then follows in another packet on the same line. */
+  #splitAtSeam(line: Line): string[] {
+    const text = line.bytes.toString('latin1');
+    const seam = this.#seams.find((at) => replyLine.test(text.slice(at)));
+    this.#seams = [];
+    return seam !== undefined && replyLine.test(text) ? [text.slice(0, seam), text.slice(seam)] : [text];
+  }
+
+  #noteSeam(event: StreamData): void {
+    const lineEnd = event.bytes.indexOf(0x0a);
+    const newPacket = this.#lastSeen !== undefined && this.#lastSeen.frame !== event.seen.frame;
+    if (newPacket && this.#seams.length < dialogueLimits.endCandidatesMax)
+      this.#seams.push(this.#firstLineBytes);
+    this.#lastSeen = event.seen;
+    this.#firstLineBytes += event.bytes.length;
+    this.#firstLineEnded = lineEnd >= 0;
+  }
+}
+
+export function isFinal(reply: Reply): boolean {
+  return reply.code < 300 || reply.code >= 400;
+}
