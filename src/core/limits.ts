@@ -95,6 +95,8 @@ export const dialogueLimits = {
   unansweredMax: 4096,
   /** Recipients kept of one mail; RFC 5321 §4.5.3.1.8 asks for 100, servers allow thousands. */
   recipientsMax: 100_000,
+  /** Mails of a POP3 maildrop whose sizes are remembered. */
+  listedSizesMax: 100_000,
   /** Places of one mail text that may be its end, if the server says so. */
   endCandidatesMax: 64,
   /** Octets of one connection that may be read a second time because the server saw an end there. */

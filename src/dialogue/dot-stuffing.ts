@@ -46,9 +46,9 @@ export class DotLineScanner {
     return this.#state === 'dot' ? 1 : this.#state === 'dotCr' ? 2 : 0;
   }
 
-  /** Octets were lost: whether the next one begins a line is not known. */
+  /** Octets were lost: the next one may begin a line, but not one that is known to follow a CRLF. */
   skipGap(): void {
-    this.#state = 'inLine';
+    this.#state = 'lineStart';
     this.#cr = false;
   }
 
@@ -121,7 +121,8 @@ export interface Unstuffed {
   readonly text: readonly Run[];
   /** Octets of the run that belong to the data, the closing dot line included. */
   readonly taken: number;
-  readonly ended: boolean;
+  /** Octets of the closing dot line; 0 while it has not come. */
+  readonly endBytes: number;
 }
 
 /**
@@ -149,13 +150,13 @@ export class DotUnstuffer {
       if (!this.#counts(line)) continue;
       cutTo(parts, done, line.dot, base, text);
       done = line.kind === 'end' ? line.after : line.dot + 1;
-      if (line.kind === 'end') return { text, taken: line.after - base, ended: true };
+      if (line.kind === 'end') return { text, taken: line.after - base, endBytes: line.after - line.dot };
     }
     const decided = this.#scanner.scanned - this.#scanner.undecided;
     cutTo(parts, done, decided, base, text);
     this.#held = [];
     cutTo(parts, Math.max(done, decided), this.#scanner.scanned, base, this.#held);
-    return { text, taken: run.bytes.length, ended: false };
+    return { text, taken: run.bytes.length, endBytes: 0 };
   }
 
   /** Octets were lost here. What was held back is dropped: a dot that was added, or half an end. */

@@ -1,8 +1,447 @@
-import type { Connection, StreamEvent } from '../../stream/types.ts';
-import type { DialogueDecoder, DialogueEvent, DialogueOptions } from '../types.ts';
+/**
+ * Mail in POP3 conversations (RFC 1939, 2449, 2595, 5034, 6856).
+ *
+ * Answers come in the order of the commands; which of them have several lines depends on the command. So
+ * the server's octets wait until the client's command is known, whichever side is heard first. Where the
+ * client is not captured, answers are told apart by what they look like.
+ */
+import { type AnomalyCode, anomaly } from '../../core/anomaly.ts';
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Connection, Sender, Sighting, StreamEvent, StreamGap } from '../../stream/types.ts';
+import { HalfStream, type Line, type Place } from '../half-stream.ts';
+import type { CollectedMessage } from '../message-collector.ts';
+import { SaslExchange } from '../sasl.ts';
+import { isBefore } from '../sighting-order.ts';
+import { protocolText } from '../text.ts';
+import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName } from '../types.ts';
+import { answerForm, type Command, parseCommand, withoutSecrets } from './command.ts';
+import { kindOfMail, MailText } from './mail-text.ts';
+import { guessAnswerForm, isAnswerLine } from './server-only.ts';
+
+/** A command that waits for its answer. */
+interface Pending {
+  readonly command: Command;
+  /** AUTH: its continuation lines are no commands. */
+  readonly exchange: SaslExchange | undefined;
+}
+
+/** What the server's next octets are. */
+type Reading =
+  | { readonly kind: 'answers' }
+  | { readonly kind: 'mail'; readonly mail: MailText }
+  | { readonly kind: 'listing'; readonly verb: string; readonly begun: Sighting }
+  /** Octets were lost in the middle of `within`. */
+  | { readonly kind: 'gap'; readonly gap: StreamGap; readonly within: Reading };
+
+const answers: Reading = { kind: 'answers' };
+const traceLengthMax = 200;
+
 export class Pop3Decoder implements DialogueDecoder {
-  constructor(_connection: Connection, _options: DialogueOptions) {}
-  receive(_event: StreamEvent): readonly DialogueEvent[] {
-    return [];
+  #connection: Connection;
+  readonly #isTraced: boolean;
+  readonly #client = new HalfStream();
+  readonly #server = new HalfStream();
+  #reading: Reading = answers;
+  #pending: Pending[] = [];
+  /** The server asked for the next line of a SASL exchange. */
+  #isSaslTurn = false;
+  #isGreeted = false;
+  #clientFinished = false;
+  #serverFinished = false;
+  #lossy: boolean;
+  #layer: LayerName = 'plain';
+  /** The argument of USER, until PASS is answered. */
+  #claimedUser: string | null = null;
+  #user: string | null = null;
+  readonly #sizes = new Map<number, number>();
+  #limitTold = false;
+  #out: DialogueEvent[] = [];
+
+  constructor(connection: Connection, options: DialogueOptions) {
+    this.#connection = connection;
+    this.#isTraced = options.trace;
+    this.#lossy = !connection.handshakeSeen;
   }
+
+  /** From here on the octets were carried in this layer. */
+  layerChanged(layer: LayerName): void {
+    this.#layer = layer;
+  }
+
+  receive(event: StreamEvent): readonly DialogueEvent[] {
+    switch (event.kind) {
+      case 'open':
+        this.#connection = event.connection;
+        break;
+      case 'data':
+      case 'gap':
+        if (event.kind === 'gap') this.#lossy = true;
+        (event.sender === 'client' ? this.#client : this.#server).push(event);
+        break;
+      case 'close':
+        if (event.side !== 'server') this.#clientFinished = true;
+        if (event.side !== 'client') this.#serverFinished = true;
+        break;
+    }
+    while (this.#readClient() || this.#readServer());
+    if (event.kind === 'close' && event.side === 'both') this.#finish();
+    const out = this.#out;
+    this.#out = [];
+    return out;
+  }
+
+  // ---- the client's side ------------------------------------------------------------------------
+
+  /** Reads one command, unless the answer before it decides what the client's next octets are. */
+  #readClient(): boolean {
+    if (this.#client.takeGap() !== undefined) return true;
+    if (this.#isSaslTurn) return this.#readSaslResponse();
+    const last = this.#pending.at(-1);
+    const isBlocked = last !== undefined && (last.exchange !== undefined || last.command.verb === 'STLS');
+    if (isBlocked || this.#pending.length >= dialogueLimits.unansweredMax) return this.#boundClient();
+    const line = takeLine(this.#client, this.#clientFinished);
+    if (line === undefined) return false;
+    // What a hole has left of a command may mean anything.
+    if (line.end === 'cut' && !this.#client.isEmpty) return true;
+    this.#receiveCommand(parseCommand(line));
+    return true;
+  }
+
+  #receiveCommand(command: Command): void {
+    this.#trace('client', withoutSecrets(command), command.seen);
+    const [mechanism = '', initialResponse] = command.argument.split(/\s+/, 2);
+    const isExchange = command.verb === 'AUTH' && mechanism !== '';
+    const exchange = isExchange ? new SaslExchange(mechanism, initialResponse) : undefined;
+    this.#pending.push({ command, exchange });
+  }
+
+  #readSaslResponse(): boolean {
+    const line = takeLine(this.#client, this.#clientFinished);
+    if (line === undefined) return false;
+    this.#trace('client', '***', line.start.seen);
+    this.#pending[0]?.exchange?.respond(line.bytes);
+    this.#isSaslTurn = false;
+    return true;
+  }
+
+  /** Commands that nobody answers are not kept for ever. */
+  #boundClient(): boolean {
+    if (this.#client.heldBytes <= dialogueLimits.unreadBytesMax) return false;
+    this.#pending = [];
+    this.#lossy = true;
+    this.#noteLimit(this.#client.place);
+    return true;
+  }
+
+  // ---- the server's side ------------------------------------------------------------------------
+
+  #readServer(): boolean {
+    const reading = this.#reading;
+    if (reading.kind === 'gap') return this.#resume(reading.gap, reading.within);
+    const gap = this.#server.takeGap();
+    if (gap !== undefined) {
+      this.#reading = { kind: 'gap', gap, within: reading };
+      return true;
+    }
+    switch (reading.kind) {
+      case 'answers':
+        return this.#readAnswer();
+      case 'mail':
+        return this.#readMail(reading.mail);
+      case 'listing':
+        return this.#readListing(reading.verb);
+    }
+  }
+
+  #readAnswer(): boolean {
+    const { place } = this.#server;
+    if (place === undefined) return false;
+    const first = this.#pending[0];
+    const isUnasked = first === undefined || (this.#lossy && isBefore(place.seen, first.command.seen));
+    const isGreeting = !this.#isGreeted && (isUnasked || !this.#lossy);
+    if (isUnasked && !isGreeting && !this.#mayGuess(first)) return false;
+    if (isUnasked && !isGreeting && !this.#nextLineIsThere) return false;
+    const line = takeLine(this.#server, this.#serverFinished);
+    if (line === undefined) return false;
+    this.#isGreeted = true;
+    this.#receiveAnswer(line, isGreeting || isUnasked ? undefined : first, isGreeting);
+    return true;
+  }
+
+  /** The command was lost, or will never come. */
+  #mayGuess(first: Pending | undefined): boolean {
+    if (first !== undefined || (this.#clientFinished && this.#client.isEmpty)) return true;
+    return this.#serverFinished || this.#server.heldBytes > dialogueLimits.unreadBytesMax;
+  }
+
+  /** The line behind the next one can be looked at. */
+  get #nextLineIsThere(): boolean {
+    return this.#serverFinished || secondLine(this.#server.peek(4096)) !== undefined;
+  }
+
+  #receiveAnswer(line: Line, pending: Pending | undefined, isGreeting: boolean): void {
+    const text = protocolText(line.bytes.subarray(0, 1024));
+    this.#trace('server', text, line.start.seen);
+    const isContinuation = /^\+(?:\s|$)/.test(text);
+    if (isContinuation && pending?.exchange !== undefined) this.#isSaslTurn = true;
+    // Whatever is no answer was not asked for.
+    if (!isAnswerLine(text) || isGreeting) return;
+    const isPositive = text.startsWith('+');
+    if (pending !== undefined) {
+      this.#pending.shift();
+      if (isPositive) this.#apply(pending, text);
+    }
+    if (!isPositive || this.#out.at(-1)?.kind === 'upgrade') return;
+    const form = pending ? answerForm(pending.command) : guessAnswerForm(firstLine(this.#server.peek(1024)));
+    this.#begin(form, pending?.command, line);
+  }
+
+  #begin(form: 'line' | 'listing' | 'mail', command: Command | undefined, answer: Line): void {
+    const begin = this.#server.place ?? answer.start;
+    if (form === 'mail') this.#reading = { kind: 'mail', mail: new MailText(command, begin, answer) };
+    if (form === 'listing') {
+      this.#reading = { kind: 'listing', verb: command?.verb ?? '', begun: answer.start.seen };
+    }
+  }
+
+  /** What a positive answer tells beside its lines. */
+  #apply({ command, exchange }: Pending, answer: string): void {
+    const { verb, argument } = command;
+    switch (verb) {
+      case 'USER':
+        this.#claimedUser = argument;
+        break;
+      case 'PASS':
+        this.#user = this.#claimedUser;
+        break;
+      case 'APOP':
+        this.#user = argument.split(/\s+/, 1)[0] ?? null;
+        break;
+      case 'AUTH':
+        this.#user = exchange?.user ?? this.#user;
+        break;
+      case 'STAT': {
+        const [, count, size] = /^\+OK (\d+) (\d+)/i.exec(answer) ?? [];
+        if (count === '1') this.#noteSize(1, Number(size));
+        break;
+      }
+      case 'LIST':
+        if (argument !== '') this.#noteListLine(answer.slice(4));
+        break;
+      case 'STLS':
+        this.#upgrade();
+        break;
+    }
+  }
+
+  /** RFC 2595 §4. */
+  #upgrade(): void {
+    const rest = [...this.#client.takeEvents('client'), ...this.#server.takeEvents('server')];
+    rest.sort((a, b) => (isBefore(a.seen, b.seen) ? -1 : isBefore(b.seen, a.seen) ? 1 : 0));
+    this.#claimedUser = null;
+    this.#user = null;
+    this.#out.push({ kind: 'upgrade', layer: 'tls', rest });
+  }
+
+  #readListing(verb: string): boolean {
+    const line = takeLine(this.#server, this.#serverFinished);
+    if (line === undefined) return false;
+    const text = line.bytes.toString('latin1', 0, 1024);
+    if (text === '.') {
+      this.#reading = answers;
+    } else if (isAnswerLine(text)) {
+      // QUIRK: listings without their end exist; the next answer is no item of a list.
+      this.#reading = answers;
+      this.#server.putBack([{ bytes: Buffer.concat([line.bytes, Buffer.from('\r\n')]), start: line.start }]);
+    } else if (verb === 'LIST') {
+      this.#noteListLine(text);
+    }
+    return true;
+  }
+
+  #noteListLine(text: string): void {
+    const [, number, size] = /^(\d{1,10}) (\d{1,15})/.exec(text) ?? [];
+    if (number !== undefined) this.#noteSize(Number(number), Number(size));
+  }
+
+  #noteSize(message: number, size: number): void {
+    if (this.#sizes.size < dialogueLimits.listedSizesMax) this.#sizes.set(message, size);
+  }
+
+  #readMail(mail: MailText): boolean {
+    const run = this.#server.takeRun(Number.MAX_SAFE_INTEGER);
+    if (run === undefined) {
+      if (!this.#serverFinished || !this.#server.isEmpty) return false;
+      this.#breakOff(mail);
+      return true;
+    }
+    const { ended, rest } = mail.add(run);
+    if (rest !== undefined) this.#server.putBack([rest]);
+    if (ended) this.#endMail(mail, true);
+    return true;
+  }
+
+  #breakOff(mail: MailText): void {
+    mail.breakOff();
+    this.#endMail(mail, false);
+  }
+
+  // ---- after a loss -----------------------------------------------------------------------------
+
+  /**
+   * Octets of the server were lost. Clients that do not pipeline ask for more only when they have the
+   * whole answer: a command that was captured since tells that the answer before it is over.
+   */
+  #resume(gap: StreamGap, within: Reading): boolean {
+    const { place } = this.#server;
+    if (place === undefined) return this.#resumeWithoutOctets(gap, within);
+    if (!this.#clientReadUpTo(place.seen)) return false;
+    this.#reading = within;
+    const asked = this.#pending.filter(({ command }) => !isBefore(place.seen, command.seen));
+    const last = asked.at(-1);
+    const isAnswer = isAnswerLine(this.#server.peek(6).toString('latin1'));
+    const begun = beginOf(within);
+    const isOver =
+      asked[0] !== undefined && (isAnswer || begun === undefined || isBefore(begun, asked[0].command.seen));
+    if (!isOver || last === undefined) {
+      this.#continueBehindGap(gap, within);
+      return true;
+    }
+    this.#endInGap(gap, within);
+    const isPipelined = asked.length > 1 && !isBefore((asked[0] as Pending).command.seen, last.command.seen);
+    const lost = isPipelined ? (begun === undefined ? 1 : 0) : asked.length - 1;
+    this.#pending.splice(0, Math.min(lost, asked.length - 1));
+    if (!isAnswer) this.#resumeWithin(place);
+    return true;
+  }
+
+  /** The hole stands at the end, or behind another hole. */
+  #resumeWithoutOctets(gap: StreamGap, within: Reading): boolean {
+    const next = this.#server.takeGap();
+    if (next !== undefined) {
+      this.#reading = { kind: 'gap', gap: { ...gap, length: gap.length + next.length }, within };
+      return true;
+    }
+    if (!this.#serverFinished) return false;
+    this.#reading = within;
+    if (within.kind === 'mail') this.#breakOff(within.mail);
+    return true;
+  }
+
+  /** What was read goes on behind the hole, for all that is known. */
+  #continueBehindGap(gap: StreamGap, within: Reading): void {
+    if (within.kind !== 'mail') return;
+    within.mail.addGap(gap);
+    // The end of the mail sent in a packet of its own is as good as an end.
+    const start = this.#server.peek(9).toString('latin1');
+    if (start !== '.\r\n' && !/^\.\r\n(?:\+OK|-ERR)/.test(start)) return;
+    this.#server.takeRun(3);
+    this.#endMail(within.mail, true);
+  }
+
+  #endInGap(gap: StreamGap, within: Reading): void {
+    this.#anomaly('dialogue.resynchronised', gap.seen, `${gap.length} octets of answers are missing`);
+    if (within.kind === 'mail') this.#breakOff(within.mail);
+    this.#reading = answers;
+  }
+
+  /** The octets are from the middle of the answer to the oldest command. */
+  #resumeWithin(place: Place): void {
+    const pending = this.#pending.shift();
+    const form = pending === undefined ? 'line' : answerForm(pending.command);
+    if (form === 'mail')
+      this.#reading = { kind: 'mail', mail: new MailText(pending?.command, place, undefined) };
+    if (form === 'listing') this.#reading = { kind: 'listing', verb: '', begun: place.seen };
+  }
+
+  /** All that the client sent before `seen` has been read, or will not be read before this is answered. */
+  #clientReadUpTo(seen: Sighting): boolean {
+    if (this.#clientFinished || this.#server.heldBytes > dialogueLimits.unreadBytesMax) return true;
+    const last = this.#pending.at(-1);
+    if (last !== undefined && !isBefore(last.command.seen, seen)) return true;
+    const next = this.#client.place;
+    return next !== undefined && isBefore(seen, next.seen);
+  }
+
+  // ---- what is handed out -----------------------------------------------------------------------
+
+  #endMail(mail: MailText, ended: boolean): void {
+    this.#reading = answers;
+    const message = mail.finish();
+    const kind = kindOfMail(mail.command, message, ended, (number) => this.#sizes.get(number));
+    if (kind === 'header-listing') this.#out.push({ kind: 'tally', what: 'header-listing' });
+    const isWhole = ended && message.missing.length === 0;
+    if (kind === 'mail' && (isWhole || message.bytes.length > 0)) this.#emit(mail, message, isWhole);
+    const number = Number(mail.command?.argument);
+    if (kind === 'mail' && isWhole && mail.command?.verb === 'RETR')
+      this.#noteSize(number, message.bytes.length);
+  }
+
+  #emit(mail: MailText, message: CollectedMessage, isWhole: boolean): void {
+    const limit = anomaly('dialogue.message-limit', `frame ${message.first.seen.frame}`, 'the mail was cut');
+    this.#out.push({
+      kind: 'message',
+      protocol: 'pop3',
+      connection: this.#connection,
+      direction: 'retrieved',
+      method: mail.command?.verb ?? 'RETR',
+      layer: this.#layer,
+      bytes: message.bytes,
+      exact: true,
+      complete: isWhole,
+      missing: message.missing,
+      accepted: true,
+      envelope: null,
+      helo: null,
+      user: this.#user,
+      mailbox: null,
+      uid: null,
+      first: message.first.seen,
+      firstSequence: message.first.sequence,
+      last: message.last,
+      wireBytes: mail.wireBytes,
+      anomalies: message.cut ? [limit] : [],
+    });
+  }
+
+  #finish(): void {
+    const reading = this.#reading.kind === 'gap' ? this.#reading.within : this.#reading;
+    if (reading.kind === 'mail') this.#breakOff(reading.mail);
+    this.#reading = answers;
+  }
+
+  #noteLimit(place: Place | undefined): void {
+    if (this.#limitTold) return;
+    this.#limitTold = true;
+    this.#anomaly('dialogue.queue-limit', place?.seen, 'too much waits for answers: going on without');
+  }
+
+  #anomaly(code: AnomalyCode, seen: Sighting | undefined, detail: string): void {
+    this.#out.push(anomaly(code, seen === undefined ? 'connection' : `frame ${seen.frame}`, detail));
+  }
+
+  #trace(sender: Sender, text: string, seen: Sighting): void {
+    if (this.#isTraced) this.#out.push({ kind: 'trace', sender, text: text.slice(0, traceLengthMax), seen });
+  }
+}
+
+/** The next line, or what stands before a hole or the end; undefined while it has not come. */
+function takeLine(half: HalfStream, isFinished: boolean): Line | undefined {
+  const line = half.takeLine();
+  if (line !== undefined) return line;
+  return isFinished || half.lineIsCutByGap ? half.takeFragment() : undefined;
+}
+
+function beginOf(reading: Reading): Sighting | undefined {
+  if (reading.kind === 'mail') return reading.mail.begun;
+  return reading.kind === 'listing' ? reading.begun : undefined;
+}
+
+function firstLine(bytes: Buffer): string | undefined {
+  const lineFeed = bytes.indexOf(0x0a);
+  return lineFeed < 0 ? undefined : bytes.toString('latin1', 0, lineFeed).trimEnd();
+}
+
+function secondLine(bytes: Buffer): string | undefined {
+  return firstLine(bytes.subarray(bytes.indexOf(0x0a) + 1));
 }

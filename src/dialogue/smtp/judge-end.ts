@@ -17,6 +17,9 @@ export interface EndContext {
   readonly serverFinished: boolean;
 }
 
+/** Holes in a row that the next reply is looked for behind. */
+const holesMax = 16;
+
 /** `none`: no candidate is the end, as far as is known. `wait`: replies to come will tell. */
 export type EndVerdict = EndOfData | 'none' | 'wait';
 
@@ -24,9 +27,9 @@ export function judgeCandidates(context: EndContext): EndVerdict {
   const { text, replies, clientFinished, serverFinished } = context;
   if (text.candidates.length === 0) return 'none';
   const allRead = text.strictEnd !== undefined || clientFinished;
-  const reply = replies.peek();
-  if (reply?.kind !== 'reply') {
-    if (reply === undefined && allRead && !serverFinished) return 'wait';
+  const reply = nextReply(replies);
+  if (reply === undefined) {
+    if (allRead && !serverFinished) return 'wait';
     return serverFinished ? endWithoutReplies(context) : 'none';
   }
   if (!isFinal(reply)) return 'none';
@@ -38,6 +41,14 @@ export function judgeCandidates(context: EndContext): EndVerdict {
   return 'none';
 }
 
+/** The next reply, be there holes before it or not. */
+function nextReply(replies: ReplyReader): Reply | undefined {
+  let ahead = 0;
+  while (ahead < holesMax && replies.peek(ahead)?.kind === 'gap') ahead++;
+  const reply = replies.peek(ahead);
+  return reply?.kind === 'reply' ? reply : undefined;
+}
+
 function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRead: boolean): EndVerdict {
   const behind = context.text.peekBehind(end, dialogueLimits.lookAheadBytesMax);
   const next = behind.seen ?? context.client.place?.seen;
@@ -46,7 +57,12 @@ function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRe
   const lines = completeLines(behind.bytes);
   const startsCommand = looksLikeCommand(lines[0] ?? behind.bytes.toString('latin1', 0, 1024));
   if (answeredFirst && (startsCommand || next === undefined)) return end;
-  return startsCommand && allRead ? compareWithReplies(context, end, lines) : 'none';
+  if (!allRead) return 'none';
+  if (context.text.strictEnd === undefined) {
+    // The client said all it had to say, and the server was content: this was the end.
+    return reply.code < 300 && readingFits(lines, context.replies, false) !== 'no' ? end : 'none';
+  }
+  return startsCommand ? compareWithReplies(context, end, lines) : 'none';
 }
 
 /** Both readings of what follows, held against the replies; the strict one wins where both are possible. */

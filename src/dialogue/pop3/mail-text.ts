@@ -1,0 +1,103 @@
+/** One mail as RETR and TOP send it, RFC 1939 §5 and §7. */
+import type { Sighting, StreamGap } from '../../stream/types.ts';
+import { DotUnstuffer } from '../dot-stuffing.ts';
+import type { Line, Place, Run } from '../half-stream.ts';
+import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
+import { type Command, topNumbers } from './command.ts';
+
+/** Clients that want the whole mail ask for more lines than any mail has. */
+const allLines = 99_999;
+
+export class MailText {
+  /** Undefined where the command was not captured. */
+  readonly command: Command | undefined;
+  /** Where the answer began. */
+  readonly begun: Sighting;
+  readonly #unstuffer: DotUnstuffer;
+  readonly #collector = new MessageCollector();
+  readonly #begin: Place;
+  #wireBytes = 0;
+
+  /** `answer` is the line before the mail; QUIRK: where that ends in a bare LF, the mail's lines do too. */
+  constructor(command: Command | undefined, begin: Place, answer: Line | undefined) {
+    this.command = command;
+    this.begun = begin.seen;
+    this.#begin = begin;
+    this.#unstuffer = new DotUnstuffer(answer?.end === 'lf' ? 'any' : 'crlf');
+    if (answer !== undefined) return;
+    this.#unstuffer.skipGap();
+    this.#collector.addMissing(undefined);
+  }
+
+  /** Takes octets up to the end; returns what is behind it, and whether that was reached. */
+  add(run: Run): { readonly ended: boolean; readonly rest: Run | undefined } {
+    const { text, taken, endBytes } = this.#unstuffer.push(run);
+    for (const part of text) this.#collector.add(part.bytes, part.start);
+    this.#wireBytes += taken - endBytes;
+    const { bytes, start } = run;
+    const sequence = (start.sequence + taken) >>> 0;
+    const rest =
+      taken < bytes.length ? { bytes: bytes.subarray(taken), start: { ...start, sequence } } : undefined;
+    return { ended: endBytes > 0, rest };
+  }
+
+  addGap(gap: StreamGap): void {
+    this.#unstuffer.skipGap();
+    this.#collector.addMissing(gap.length);
+    this.#wireBytes += gap.length;
+  }
+
+  /** The mail breaks off: how much of it is missing is not known. */
+  breakOff(): void {
+    this.#collector.addMissing(undefined);
+  }
+
+  get wireBytes(): number {
+    return this.#wireBytes;
+  }
+
+  finish(): CollectedMessage {
+    return this.#collector.finish(this.#begin);
+  }
+}
+
+/** What an answer to RETR, TOP or an unknown command is. */
+export type MailKind = 'mail' | 'header-listing' | 'part';
+
+/**
+ * A TOP is the mail if it asked for more lines than the body has, or if it has the size the server had
+ * told. `sizeOf` knows the sizes of LIST.
+ */
+export function kindOfMail(
+  command: Command | undefined,
+  message: CollectedMessage,
+  ended: boolean,
+  sizeOf: (message: number) => number | undefined,
+): MailKind {
+  if (command === undefined) return bodyLines(message.bytes) === 0 ? 'header-listing' : 'mail';
+  if (command.verb !== 'TOP') return 'mail';
+  const top = topNumbers(command.argument);
+  if (top === undefined) return 'part';
+  if (top.lines === 0) return 'header-listing';
+  if (top.lines >= allLines) return 'mail';
+  const isWhole = ended && message.missing.length === 0;
+  if (!isWhole) return 'part';
+  if (sizeOf(top.message) === message.bytes.length) return 'mail';
+  return bodyLines(message.bytes) < top.lines ? 'mail' : 'part';
+}
+
+/** Lines behind the empty line that ends the header. */
+function bodyLines(bytes: Buffer): number {
+  const lf = bytes.indexOf('\n\n');
+  const crlf = bytes.indexOf('\n\r\n');
+  if (lf < 0 && crlf < 0) return 0;
+  let at = crlf < 0 || (lf >= 0 && lf < crlf) ? lf + 2 : crlf + 3;
+  let lines = 0;
+  while (at < bytes.length) {
+    lines++;
+    const lineFeed = bytes.indexOf(0x0a, at);
+    if (lineFeed < 0) break;
+    at = lineFeed + 1;
+  }
+  return lines;
+}

@@ -1,0 +1,19 @@
+/** What a positive answer is when its command is not in the capture. */
+import type { AnswerForm } from './command.ts';
+
+const answerLine = /^(?:\+OK|-ERR)(?:\s|$)/i;
+/** `number size` or `number unique-id`, as LIST and UIDL have it. */
+const listLine = /^\d+ \S+\s*$/;
+/** RFC 5322 §2.2: a field name of printable characters and a colon. */
+const headerLine = /^(?:[!-9;-~]{1,76}[ \t]*:|From )/;
+
+/** `next` is the line behind the answer, undefined where nothing follows. */
+export function guessAnswerForm(next: string | undefined): AnswerForm {
+  if (next === undefined || answerLine.test(next)) return 'line';
+  if (headerLine.test(next)) return 'mail';
+  return listLine.test(next) || /^[A-Z]/.test(next) || next === '.' ? 'listing' : 'line';
+}
+
+export function isAnswerLine(line: string): boolean {
+  return answerLine.test(line);
+}
