@@ -7,12 +7,16 @@ import { type Command, topNumbers } from './command.ts';
 
 /** Clients that want the whole mail ask for more lines than any mail has. */
 const allLines = 99_999;
+/** Fewer lines may be the rest of anything. */
+const textLinesMin = 4;
 
 export class MailText {
   /** Undefined where the command was not captured. */
   readonly command: Command | undefined;
   /** Where the answer began. */
   readonly begun: Sighting;
+  /** What stood before it was lost, the answer's line too. */
+  readonly isTail: boolean;
   readonly #unstuffer: DotUnstuffer;
   readonly #collector = new MessageCollector();
   readonly #begin: Place;
@@ -24,7 +28,8 @@ export class MailText {
     this.begun = begin.seen;
     this.#begin = begin;
     this.#unstuffer = new DotUnstuffer(answer?.end === 'lf' ? 'any' : 'crlf');
-    if (answer !== undefined) return;
+    this.isTail = answer === undefined;
+    if (!this.isTail) return;
     this.#unstuffer.skipGap();
     this.#collector.addMissing(undefined);
   }
@@ -69,11 +74,12 @@ export type MailKind = 'mail' | 'header-listing' | 'part';
  * told. `sizeOf` knows the sizes of LIST.
  */
 export function kindOfMail(
-  command: Command | undefined,
+  { command, isTail }: MailText,
   message: CollectedMessage,
   ended: boolean,
   sizeOf: (message: number) => number | undefined,
 ): MailKind {
+  if (command === undefined && isTail) return looksLikeText(message.bytes) ? 'mail' : 'part';
   if (command === undefined) return bodyLines(message.bytes) === 0 ? 'header-listing' : 'mail';
   if (command.verb !== 'TOP') return 'mail';
   const top = topNumbers(command.argument);
@@ -100,4 +106,11 @@ function bodyLines(bytes: Buffer): number {
     at = lineFeed + 1;
   }
   return lines;
+}
+
+/** The end of something, and not of a listing: of LIST and UIDL (numbers) or CAPA (words in capitals). */
+function looksLikeText(bytes: Buffer): boolean {
+  const lines = bytes.toString('latin1', 0, 65_536).split(/\r?\n/);
+  const listed = /^(?:\d+ \S+|[A-Z][A-Z0-9-]*(?: [A-Z0-9-]+)*)?\s*$/;
+  return lines.filter((line) => !listed.test(line)).length >= textLinesMin;
 }

@@ -136,6 +136,8 @@ export class Pop3Decoder implements DialogueDecoder {
   // ---- the server's side ------------------------------------------------------------------------
 
   #readServer(): boolean {
+    if (this.#isSaslTurn && !this.#isClientSilent) return false;
+    this.#isSaslTurn = false;
     const reading = this.#reading;
     if (reading.kind === 'gap') return this.#resume(reading.gap, reading.within);
     const gap = this.#server.takeGap();
@@ -156,6 +158,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #readAnswer(): boolean {
     const { place } = this.#server;
     if (place === undefined) return false;
+    if (!this.#isGreeted && !this.#connection.handshakeSeen && this.#startsWithin(place)) return true;
     const first = this.#pending[0];
     const isUnasked = first === undefined || (this.#lossy && isBefore(place.seen, first.command.seen));
     const isGreeting = !this.#isGreeted && (isUnasked || !this.#lossy);
@@ -168,10 +171,24 @@ export class Pop3Decoder implements DialogueDecoder {
     return true;
   }
 
+  /** The capture began in the middle of an answer: it may be a mail. */
+  #startsWithin(place: Place): boolean {
+    const start = this.#server.peek(4).toString('latin1').toUpperCase();
+    if (start.length < 4 || start.startsWith('+') || start === '-ERR') return false;
+    this.#isGreeted = true;
+    this.#reading = { kind: 'mail', mail: new MailText(undefined, place, undefined) };
+    return true;
+  }
+
   /** The command was lost, or will never come. */
   #mayGuess(first: Pending | undefined): boolean {
-    if (first !== undefined || (this.#clientFinished && this.#client.isEmpty)) return true;
-    return this.#serverFinished || this.#server.heldBytes > dialogueLimits.unreadBytesMax;
+    return first !== undefined || this.#isClientSilent;
+  }
+
+  /** Nothing more is to be expected from the client, or too much waits for it. */
+  get #isClientSilent(): boolean {
+    if (this.#clientFinished && this.#client.isEmpty) return true;
+    return this.#server.heldBytes > dialogueLimits.unreadBytesMax;
   }
 
   /** The line behind the next one can be looked at. */
@@ -368,7 +385,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #endMail(mail: MailText, ended: boolean): void {
     this.#reading = answers;
     const message = mail.finish();
-    const kind = kindOfMail(mail.command, message, ended, (number) => this.#sizes.get(number));
+    const kind = kindOfMail(mail, message, ended, (number) => this.#sizes.get(number));
     if (kind === 'header-listing') this.#out.push({ kind: 'tally', what: 'header-listing' });
     const isWhole = ended && message.missing.length === 0;
     if (kind === 'mail' && (isWhole || message.bytes.length > 0)) this.#emit(mail, message, isWhole);

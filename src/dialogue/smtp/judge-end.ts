@@ -15,6 +15,8 @@ export interface EndContext {
   readonly replies: ReplyReader;
   readonly clientFinished: boolean;
   readonly serverFinished: boolean;
+  /** The DATA command itself ended in a bare LF: the client knows no other line end. */
+  readonly isLaxClient: boolean;
 }
 
 /** Holes in a row that the next reply is looked for behind. */
@@ -101,12 +103,17 @@ function isPlausible(verb: string, line: string, code: number): boolean {
   return looksLikeCommand(line) && verb !== 'DATA' && code !== 354 && code !== 221;
 }
 
-/** With the server's side missing only a hole counts, and only where commands follow it. */
-function endWithoutReplies({ text }: EndContext): EndVerdict {
+/**
+ * With the server's side missing a hole counts where commands follow it, and a bare LF where the client
+ * has used nothing else and goes on with commands or has no more to say.
+ */
+function endWithoutReplies({ text, clientFinished, isLaxClient }: EndContext): EndVerdict {
   for (const end of text.candidates) {
-    if (end.kind !== 'gap') continue;
-    const [line] = completeLines(text.peekBehind(end, 1024).bytes);
-    if (line !== undefined && /^(?:MAIL FROM:|RSET$|QUIT$|EHLO )/i.test(line)) return end;
+    const behind = text.peekBehind(end, 1024);
+    const [line] = completeLines(behind.bytes);
+    const isFollowed = line !== undefined && /^(?:MAIL FROM:|RSET$|QUIT$|EHLO )/i.test(line);
+    const isLast = clientFinished && behind.seen === undefined;
+    if (end.kind === 'gap' ? isFollowed : isLaxClient && (isFollowed || isLast)) return end;
   }
   return 'none';
 }

@@ -14,29 +14,40 @@ import type { HeldMail } from './pending.ts';
 /** Fewer lines without an end may be the rest of a command or of a SASL exchange. */
 const brokenLinesMin = 4;
 
+/** `DATA` and its line end. */
+const dataBytes = 6;
+/** MAIL and RCPT are seldom longer, the first packet of a mail seldom shorter. */
+const commandBytesMax = 100;
+
 const lineEnds = { crlf: '\r\n', lf: '\n', cut: '' } as const;
 
 export class LostText {
-  /** The client's very first octets: nothing is known to be missing before them. */
-  readonly #atStart: boolean;
+  /** Octets known to be lost before. */
+  #lost: number;
   #text: DataText | undefined;
   #lines = 0;
 
-  constructor(atStart: boolean) {
-    this.#atStart = atStart;
+  constructor(lost: number) {
+    this.#lost = lost;
   }
 
   get isBegun(): boolean {
     return this.#text !== undefined;
   }
 
-  /** The server had asked for text before these octets: they are the mail. */
-  beginText(place: Place): DataText {
-    return new DataText(place, !this.#atStart);
+  /**
+   * The server had asked for text before these octets: they are the mail. It is whole if what was lost
+   * is no more than the commands that were answered meanwhile, and it begins as a mail does.
+   */
+  beginText(place: Place, start: Buffer, answers: number): DataText {
+    const isExplained = this.#lost <= dataBytes + (answers - 1) * commandBytesMax;
+    const isHeader = /^[!-9;-~]{1,76}:/.test(start.toString('latin1'));
+    return new DataText(place, this.#lost > 0 && !(isExplained && isHeader));
   }
 
   addGap(gap: StreamGap): void {
-    this.#text?.addGap(gap);
+    if (this.#text === undefined) this.#lost += gap.length;
+    else this.#text.addGap(gap);
   }
 
   add(line: Line): 'text' | 'command' | 'end' {

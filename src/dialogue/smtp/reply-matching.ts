@@ -78,7 +78,8 @@ function matchAcrossGap(context: MatchContext): Match {
   }
   if (!serverFinished && !context.clientReadUpTo(reply.seen)) return wait;
   const lost = countLost(pending, behind);
-  if (lost === undefined && moreMayCome && behind.length < pending.length) return wait;
+  const isGuess = lost === undefined || lost === pending.length;
+  if (isGuess && moreMayCome && behind.length < pending.length) return wait;
   replies.take();
   return lost === undefined || lost === 0 ? matchReply(context) : { kind: 'missing', count: lost };
 }
@@ -95,7 +96,8 @@ function countLost(pending: readonly Pending[], behind: readonly Reply[]): numbe
   const likely = Math.max(0, asked - answers);
   for (let lost = likely; lost < asked; lost++) if (fits(pending, behind, lost)) return lost;
   for (let lost = likely - 1; lost >= 0; lost--) if (fits(pending, behind, lost)) return lost;
-  return undefined;
+  // None of them can be answered so: the reply is for what the client sent next.
+  return firstUnasked < 0 ? asked : undefined;
 }
 
 function fits(pending: readonly Pending[], behind: readonly Reply[], lost: number): boolean {

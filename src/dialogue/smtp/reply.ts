@@ -24,8 +24,8 @@ const replyLine = /^([2-5]\d\d)(?:([ -])|$)/;
 export class ReplyReader {
   readonly half = new HalfStream();
   #ready: (Reply | ReplyGap)[] = [];
-  /** Code of a reply whose last line has not come. */
-  #openCode: number | undefined;
+  /** A reply whose last line has not come, as its lines so far have it. */
+  #open: Reply | undefined;
   #finished = false;
   /** Octets of the first line so far, and where in them a new packet begins. */
   #firstLineBytes = 0;
@@ -57,12 +57,13 @@ export class ReplyReader {
   /** Forgets all that is unread: what follows belongs to another layer. */
   clear(): void {
     this.#ready = [];
-    this.#openCode = undefined;
+    this.#open = undefined;
   }
 
   #readLine(): boolean {
     const gap = this.half.takeGap();
     if (gap !== undefined) {
+      this.#endOpenReply();
       this.#ready.push({ kind: 'gap', seen: gap.seen });
       return true;
     }
@@ -79,14 +80,17 @@ export class ReplyReader {
     if (match === null) return;
     const code = Number(match[1]);
     if (match[2] === '-') {
-      this.#openCode = code;
+      this.#open = { kind: 'reply', code, text: text.slice(4), seen };
       return;
     }
-    const last = this.#ready.at(-1);
-    // The hole was within a reply of several lines: nothing but lines of this reply is missing.
-    if (last?.kind === 'gap' && this.#openCode === code) this.#ready.pop();
-    this.#openCode = undefined;
+    this.#open = undefined;
     this.#ready.push({ kind: 'reply', code, text: text.slice(4), seen });
+  }
+
+  /** Its end was lost; the code is known. If more of it follows, it is older than the next command. */
+  #endOpenReply(): void {
+    if (this.#open !== undefined) this.#ready.push(this.#open);
+    this.#open = undefined;
   }
 
   /** QUIRK: greetings without CRLF exist; the next reply then follows in another packet on the same line. */

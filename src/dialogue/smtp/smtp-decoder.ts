@@ -71,6 +71,7 @@ export class SmtpDecoder implements DialogueDecoder {
   /** The last BDAT command. */
   #chunkBegin: Place | undefined;
   #limitTold = false;
+  #isLaxClient = false;
   #out: DialogueEvent[] = [];
 
   constructor(connection: Connection, options: DialogueOptions) {
@@ -336,7 +337,7 @@ export class SmtpDecoder implements DialogueDecoder {
 
   #beginClient(): void {
     this.#clientBegan = true;
-    if (!this.#connection.handshakeSeen) this.#reading = { kind: 'lost', tail: new LostText(true) };
+    if (!this.#connection.handshakeSeen) this.#reading = { kind: 'lost', tail: new LostText(0) };
   }
 
   /** The next line, or what stands before a hole or the end; undefined while it has not come. */
@@ -365,7 +366,7 @@ export class SmtpDecoder implements DialogueDecoder {
     const gap = this.#client.takeGap();
     if (gap === undefined) return false;
     this.#anomaly('dialogue.resynchronised', gap.seen, `${gap.length} octets of commands are missing`);
-    this.#reading = { kind: 'lost', tail: new LostText(false) };
+    this.#reading = { kind: 'lost', tail: new LostText(gap.length) };
     return true;
   }
 
@@ -378,6 +379,7 @@ export class SmtpDecoder implements DialogueDecoder {
       this.#chunkBegin = line.start;
       this.#reading = { kind: 'chunk', header, begin: line.start, left: header.length };
     } else if (command.verb === 'DATA') {
+      this.#isLaxClient = line.end === 'lf';
       this.#pending.push({ kind: 'data', seen });
     } else if (command.verb === 'STARTTLS') {
       this.#pending.push({ kind: 'starttls', seen });
@@ -425,6 +427,7 @@ export class SmtpDecoder implements DialogueDecoder {
       replies: this.#replies,
       clientFinished: this.#clientFinished && this.#client.isEmpty,
       serverFinished: this.#repliesEnd,
+      isLaxClient: this.#isLaxClient,
     });
     if (verdict === 'wait') return false;
     const end = verdict === 'none' ? text.strictEnd : verdict;
@@ -462,7 +465,8 @@ export class SmtpDecoder implements DialogueDecoder {
       this.#client.putBack(rest);
     }
     const mail: HeldMail = { method: 'DATA', message, wireBytes, ended: end !== undefined };
-    this.#reading = end?.kind === 'gap' ? { kind: 'lost', tail: new LostText(false) } : commands;
+    this.#reading =
+      end?.kind === 'gap' ? { kind: 'lost', tail: new LostText(Number.POSITIVE_INFINITY) } : commands;
     this.#holdMail(mail, false, end?.seen ?? text.lastSeen);
     return true;
   }
@@ -500,7 +504,7 @@ export class SmtpDecoder implements DialogueDecoder {
       return true;
     }
     const isOvershot = gap !== undefined && gap.length > left;
-    this.#reading = isOvershot ? { kind: 'lost', tail: new LostText(false) } : commands;
+    this.#reading = isOvershot ? { kind: 'lost', tail: new LostText(Number.POSITIVE_INFINITY) } : commands;
     const seen = run?.start.seen ?? gap?.seen ?? begin.seen;
     this.#pending.push({ kind: 'chunk', header, begin, seen });
     return true;
@@ -529,8 +533,10 @@ export class SmtpDecoder implements DialogueDecoder {
       return true;
     }
     const { place } = this.#client;
-    if (place !== undefined && !tail.isBegun && this.#dropRepliesBefore(place) === 354) {
-      this.#reading = { kind: 'text', text: tail.beginText(place), certain: true };
+    const dropped = place !== undefined && !tail.isBegun ? this.#dropRepliesBefore(place) : undefined;
+    if (place !== undefined && dropped?.code === 354) {
+      const text = tail.beginText(place, this.#client.peek(128), dropped.count);
+      this.#reading = { kind: 'text', text, certain: true };
       return true;
     }
     const line = this.#takeLine();
@@ -549,17 +555,17 @@ export class SmtpDecoder implements DialogueDecoder {
   }
 
   /** Replies to what was lost; the code of the last tells what the client's next octets are. */
-  #dropRepliesBefore(place: Place): number | undefined {
-    let code: number | undefined;
+  #dropRepliesBefore(place: Place): { readonly code: number; readonly count: number } | undefined {
+    let dropped: { code: number; count: number } | undefined;
     for (
       let next = this.#replies.peek();
       next && isBefore(next.seen, place.seen);
       next = this.#replies.peek()
     ) {
       this.#replies.take();
-      if (next.kind === 'reply') code = next.code;
+      if (next.kind === 'reply') dropped = { code: next.code, count: (dropped?.count ?? 0) + 1 };
     }
-    return code;
+    return dropped;
   }
 
   #endLost(tail: LostText): void {
