@@ -158,7 +158,10 @@ export class Pop3Decoder implements DialogueDecoder {
   #readAnswer(): boolean {
     const { place } = this.#server;
     if (place === undefined) return false;
-    if (!this.#isGreeted && !this.#connection.handshakeSeen && this.#startsWithin(place)) return true;
+    if (!this.#isGreeted && !this.#connection.handshakeSeen) {
+      if (this.#startsWithin(place)) return true;
+      if (!this.#clientReadUpTo(place.seen)) return false;
+    }
     const first = this.#pending[0];
     const isUnasked = first === undefined || (this.#lossy && isBefore(place.seen, first.command.seen));
     const isGreeting = !this.#isGreeted && (isUnasked || !this.#lossy);

@@ -132,6 +132,7 @@ export class SmtpDecoder implements DialogueDecoder {
     let reply = this.#replies.peek();
     if (reply?.kind === 'gap') reply = this.#replies.peek(1);
     if (reply?.kind !== 'reply') return false;
+    if (!this.#connection.handshakeSeen && !this.#clientReadUpTo(reply.seen)) return false;
     this.#isGreeted = true;
     const first = this.#pending[0];
     const isEarlier = first === undefined || isBefore(reply.seen, first.seen);

@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SmtpDecoder } from '../../../src/dialogue/smtp/smtp-decoder.ts';
+import type { StreamEvent } from '../../../src/stream/types.ts';
+import {
+  type CutOptions,
+  client,
+  conversation,
+  cuts,
+  lost,
+  server,
+  type Turn,
+} from '../../support/conversation.ts';
+import { connection, type Heard, hear } from '../../support/dialogue.ts';
+
+function decode(events: readonly StreamEvent[]): Heard {
+  const [open] = events;
+  return hear(
+    new SmtpDecoder(open?.kind === 'open' ? open.connection : connection, { trace: false }),
+    events,
+  );
+}
+
+function everyWay(
+  turns: readonly Turn[],
+  check: (heard: Heard, way: string) => void,
+  options: CutOptions = {},
+): void {
+  for (const [way, events] of cuts(turns, options)) check(decode(events), way);
+}
+
+const told = ({ messages }: Heard): string[] =>
+  messages.map(({ bytes, accepted, complete, envelope, missing }) =>
+    [
+      JSON.stringify(bytes.toString('latin1')),
+      envelope?.to.join() ?? 'unknown',
+      accepted,
+      complete ? 'whole' : missing.map(({ offset, length }) => `${offset}+${length ?? '?'}`).join(),
+    ].join(' '),
+  );
+
+const start = `
+  S: 220 mx
+  C: EHLO x
+  S: 250 ok
+`;
+const mail = (name: string): string => `
+  C: MAIL FROM:<a@example.com>
+  S: 250 ok
+  C: RCPT TO:<${name}@example.net>
+  S: 250 ok
+  C: DATA
+  S: 354 go on
+  C: text of ${name}
+  C: .
+  S: 250 queued
+`;
+
+test('SmtpDecoder loses at most the mail that a lost packet belongs to', () => {
+  const turns = conversation(`${start}${mail('one')}${mail('two')}${mail('three')}\nC: QUIT\nS: 221 bye`);
+  for (let index = 0; index < turns.length; index++) {
+    const damaged = turns.map((turn, at) => (at === index ? lost(turn) : turn));
+    everyWay(damaged, ({ messages }, way) => {
+      const texts = messages.map(({ bytes }) => bytes.toString('latin1'));
+      const whole = ['one', 'two', 'three'].filter((name) => texts.includes(`text of ${name}\r\n`));
+      const name = `${way}, lost: ${turns[index]?.bytes.toString('latin1')}`;
+      assert.ok(whole.length >= 2, name);
+      assert.ok(
+        texts.every((text) => /^(?:text of \w+\r\n)?$/.test(text)),
+        name,
+      );
+    });
+  }
+});
+
+test('SmtpDecoder keeps the envelope of a mail whose replies were lost, and leaves the answer open', () => {
+  const turns = conversation(`${start}
+    C: MAIL FROM:<a@example.com>
+    S: 250 ok
+    C: RCPT TO:<b@example.net>
+    S! 250 ok
+    C: DATA
+    S: 354 go on
+    C: text
+    C: .
+    S! 250 queued
+    C: QUIT
+    S: 221 bye`);
+  everyWay(turns, (heard, way) => {
+    assert.deepEqual(told(heard), ['"text\\r\\n" b@example.net  whole'], way);
+    assert.equal(heard.messages[0]?.accepted, null, way);
+  });
+});
+
+test('SmtpDecoder names octets lost in the middle of the text', () => {
+  const turns = [
+    ...conversation(`${start}
+      C: MAIL FROM:<a@example.com>
+      S: 250 ok
+      C: RCPT TO:<b@example.net>
+      S: 250 ok
+      C: DATA
+      S: 354 go on`),
+    client('one\r\n'),
+    lost(client('two\r\n')),
+    client('three\r\n.\r\n'),
+    server('250 queued\r\n'),
+  ];
+  everyWay(turns, (heard, way) =>
+    assert.deepEqual(told(heard), ['"one\\r\\nthree\\r\\n" b@example.net true 5+5'], way),
+  );
+});
+
+test('SmtpDecoder does not run two mails together where the end of the first was lost', () => {
+  const turns = [
+    ...conversation(`${start}
+      C: MAIL FROM:<a@example.com>
+      S: 250 ok
+      C: RCPT TO:<b@example.net>
+      S: 250 ok
+      C: DATA
+      S: 354 go on
+      C: one
+      C! .
+      S: 250 queued`),
+    ...conversation(mail('two')),
+  ];
+  everyWay(turns, (heard, way) =>
+    assert.deepEqual(
+      told(heard),
+      ['"one\\r\\n" b@example.net true 5+?', '"text of two\\r\\n" two@example.net true whole'],
+      way,
+    ),
+  );
+});
+
+test('SmtpDecoder knows a last dot behind a hole', () => {
+  const turns = [
+    ...conversation(`${start}
+      C: MAIL FROM:<a@example.com>
+      S: 250 ok
+      C: RCPT TO:<b@example.net>
+      S: 250 ok
+      C: DATA
+      S: 354 go on`),
+    client('one\r\n'),
+    lost(client('two\r\n')),
+    client('.\r\n'),
+    server('250 queued\r\n'),
+    ...conversation(mail('two')),
+  ];
+  everyWay(turns, (heard, way) =>
+    assert.deepEqual(
+      told(heard),
+      ['"one\\r\\n" b@example.net true 5+5', '"text of two\\r\\n" two@example.net true whole'],
+      way,
+    ),
+  );
+});
+
+test('SmtpDecoder names octets lost in a chunk and finds the command behind it', () => {
+  const turns = [
+    ...conversation(`${start}
+      C: MAIL FROM:<a@example.com>
+      S: 250 ok
+      C: RCPT TO:<b@example.net>
+      S: 250 ok`),
+    client('BDAT 9 LAST\r\none'),
+    lost(client('two')),
+    client('end'),
+    server('250 queued\r\n'),
+    ...conversation(mail('two')),
+  ];
+  everyWay(turns, (heard, way) =>
+    assert.deepEqual(
+      told(heard),
+      ['"oneend" b@example.net true 3+3', '"text of two\\r\\n" two@example.net true whole'],
+      way,
+    ),
+  );
+});
+
+const midstream: readonly [name: string, turns: readonly Turn[], mails: readonly string[]][] = [
+  [
+    'at a command',
+    conversation(`
+      C: RCPT TO:<b@example.net>
+      S: 250 ok
+      C: DATA
+      S: 354 go on
+      C: text
+      C: .
+      S: 250 queued`),
+    ['"text\\r\\n" b@example.net true whole'],
+  ],
+  [
+    'at a reply to something',
+    conversation(`
+      S: 250 ok
+      ${mail('one')}`),
+    ['"text of one\\r\\n" one@example.net true whole'],
+  ],
+  [
+    'between 354 and the text',
+    [server('354 go on\r\n'), client('Subject: x\r\n\r\ntext\r\n.\r\n'), server('250 queued\r\n')],
+    ['"Subject: x\\r\\n\\r\\ntext\\r\\n" unknown true whole'],
+  ],
+  [
+    'in the text',
+    [client('end of a line\r\nlast line\r\n.\r\n'), server('250 queued\r\n'), ...conversation(mail('two'))],
+    [
+      '"end of a line\\r\\nlast line\\r\\n" unknown true 0+?',
+      '"text of two\\r\\n" two@example.net true whole',
+    ],
+  ],
+  [
+    'in a command',
+    [
+      client(':<b@example.net>\r\n'),
+      server('250 ok\r\n'),
+      ...conversation('C: RSET\nS: 250 ok'),
+      ...conversation(mail('two')),
+    ],
+    ['"text of two\\r\\n" two@example.net true whole'],
+  ],
+  [
+    'in a SASL exchange',
+    [client('c2VjcmV0\r\n'), server('235 ok\r\n'), ...conversation(mail('two'))],
+    ['"text of two\\r\\n" two@example.net true whole'],
+  ],
+];
+
+for (const [name, turns, mails] of midstream) {
+  test(`SmtpDecoder of a connection whose beginning is not captured, ${name}`, () => {
+    everyWay(turns, (heard, way) => assert.deepEqual(told(heard), mails, way), { handshakeSeen: false });
+  });
+}
