@@ -147,10 +147,12 @@ export class DotUnstuffer {
     /** Octets before this one are out, or are dots that were added; counted as the scanner does. */
     let done = base - heldBytes;
     for (const line of this.#scanner.scan(run.bytes)) {
-      if (!this.#counts(line)) continue;
+      const isEnd = line.kind === 'end' && (this.#lineEnds === 'any' || isStrictEnd(line));
+      // To who knows CRLF only, CRLF.LF begins a line of a dot and more.
+      if (!isEnd && this.#lineEnds === 'crlf' && !line.afterCrlf) continue;
       cutTo(parts, done, line.dot, base, text);
-      done = line.kind === 'end' ? line.after : line.dot + 1;
-      if (line.kind === 'end') return { text, taken: line.after - base, endBytes: line.after - line.dot };
+      done = isEnd ? line.after : line.dot + 1;
+      if (isEnd) return { text, taken: line.after - base, endBytes: line.after - line.dot };
     }
     const decided = this.#scanner.scanned - this.#scanner.undecided;
     cutTo(parts, done, decided, base, text);
@@ -163,11 +165,6 @@ export class DotUnstuffer {
   skipGap(): void {
     this.#held = [];
     this.#scanner.skipGap();
-  }
-
-  #counts(line: DotLine): boolean {
-    if (this.#lineEnds === 'any') return true;
-    return line.kind === 'end' ? isStrictEnd(line) : line.afterCrlf;
   }
 }
 

@@ -24,6 +24,9 @@ const lineEnds = { crlf: '\r\n', lf: '\n', cut: '' } as const;
 export class LostText {
   /** Octets known to be lost before. */
   #lost: number;
+  /** Replies that are older than what follows the loss. */
+  #answers = 0;
+  #lastAnswer: number | undefined;
   #text: DataText | undefined;
   #lines = 0;
 
@@ -35,12 +38,22 @@ export class LostText {
     return this.#text !== undefined;
   }
 
+  noteAnswer(code: number): void {
+    this.#answers++;
+    this.#lastAnswer = code;
+  }
+
+  /** Code of the last reply before what follows the loss. */
+  get lastAnswer(): number | undefined {
+    return this.#lastAnswer;
+  }
+
   /**
    * The server had asked for text before these octets: they are the mail. It is whole if what was lost
    * is no more than the commands that were answered meanwhile, and it begins as a mail does.
    */
-  beginText(place: Place, start: Buffer, answers: number): DataText {
-    const isExplained = this.#lost <= dataBytes + (answers - 1) * commandBytesMax;
+  beginText(place: Place, start: Buffer): DataText {
+    const isExplained = this.#lost <= dataBytes + (this.#answers - 1) * commandBytesMax;
     const isHeader = /^[!-9;-~]{1,76}:/.test(start.toString('latin1'));
     return new DataText(place, this.#lost > 0 && !(isExplained && isHeader));
   }

@@ -534,11 +534,16 @@ export class SmtpDecoder implements DialogueDecoder {
       return true;
     }
     const { place } = this.#client;
-    const dropped = place !== undefined && !tail.isBegun ? this.#dropRepliesBefore(place) : undefined;
-    if (place !== undefined && dropped?.code === 354) {
-      const text = tail.beginText(place, this.#client.peek(128), dropped.count);
-      this.#reading = { kind: 'text', text, certain: true };
-      return true;
+    if (place !== undefined && !tail.isBegun) {
+      this.#dropRepliesBefore(place, tail);
+      if (tail.lastAnswer === 354) {
+        const text = tail.beginText(place, this.#client.peek(128));
+        this.#reading = { kind: 'text', text, certain: true };
+        return true;
+      }
+      // A reply that is still to come may be older than these octets and say what they are.
+      const isOpen = this.#replies.peek() === undefined && !this.#repliesEnd;
+      if (isOpen && this.#startsWithCommand() !== true) return false;
     }
     const line = this.#takeLine();
     if (line === undefined) {
@@ -555,18 +560,16 @@ export class SmtpDecoder implements DialogueDecoder {
     return true;
   }
 
-  /** Replies to what was lost; the code of the last tells what the client's next octets are. */
-  #dropRepliesBefore(place: Place): { readonly code: number; readonly count: number } | undefined {
-    let dropped: { code: number; count: number } | undefined;
+  /** Replies to what was lost; the last of them tells what the client's next octets are. */
+  #dropRepliesBefore(place: Place, tail: LostText): void {
     for (
       let next = this.#replies.peek();
       next && isBefore(next.seen, place.seen);
       next = this.#replies.peek()
     ) {
       this.#replies.take();
-      if (next.kind === 'reply') dropped = { code: next.code, count: (dropped?.count ?? 0) + 1 };
+      if (next.kind === 'reply') tail.noteAnswer(next.code);
     }
-    return dropped;
   }
 
   #endLost(tail: LostText): void {

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { HalfStream, type Line } from '../../src/dialogue/half-stream.ts';
+import type { Sighting, StreamData, StreamGap } from '../../src/stream/types.ts';
+
+const seen = (frame: number): Sighting => ({ capture: 0, frame, timestampNs: 0n, ipLength: 40, ttl: 64 });
+const data = (text: string, sequence = 1, frame = 1): StreamData => ({
+  kind: 'data',
+  sender: 'client',
+  bytes: Buffer.from(text, 'latin1'),
+  sequence,
+  seen: seen(frame),
+});
+const gap = (length: number): StreamGap => ({
+  kind: 'gap',
+  sender: 'client',
+  length,
+  sequence: 0,
+  seen: seen(9),
+});
+
+function halfOf(...events: (StreamData | StreamGap)[]): HalfStream {
+  const half = new HalfStream();
+  for (const event of events) half.push(event);
+  return half;
+}
+
+const shown = (line: Line | undefined): string | undefined =>
+  line && `${line.bytes.toString('latin1')}|${line.end}`;
+
+test('HalfStream.takeLine joins a line over pieces and tells its places', () => {
+  const half = halfOf(data('xx', 10, 1), data('yy\r', 12, 2), data('\nrest', 15, 3));
+  const line = half.takeLine();
+  assert.equal(shown(line), 'xxyy|crlf');
+  assert.deepEqual(
+    [line?.start.sequence, line?.start.seen.frame, line?.last.frame, line?.wireBytes],
+    [10, 1, 3, 6],
+  );
+  assert.equal(half.takeLine(), undefined);
+  assert.deepEqual(half.place?.sequence, 16);
+});
+
+test('HalfStream.push copies: the view of an event may change afterwards', () => {
+  const event = data('text\n');
+  const half = halfOf(event);
+  event.bytes.fill(0x78);
+  assert.equal(shown(half.takeLine()), 'text|lf');
+});
+
+test('HalfStream keeps a gap in its place and cuts the line before it', () => {
+  const half = halfOf(data('cut'), gap(5), data('next\n'));
+  assert.equal(half.takeGap(), undefined);
+  assert.equal(half.takeLine(), undefined);
+  assert.equal(half.lineIsCutByGap, true);
+  assert.equal(shown(half.takeFragment()), 'cut|cut');
+  assert.equal(half.place, undefined);
+  assert.equal(half.nextPlace?.seen.frame, 9);
+  assert.equal(half.takeGap()?.length, 5);
+  assert.equal(shown(half.takeLine()), 'next|lf');
+  assert.equal(half.isEmpty, true);
+});
+
+for (const [over, expected] of [
+  [-1, ['aaaaaaa|lf', 'b|lf']],
+  [0, ['aaaaaaaa|lf', 'b|lf']],
+  [1, ['aaaaaaaa|cut', 'b|lf']],
+] as const) {
+  test(`HalfStream shortens a line only above the limit (${over})`, () => {
+    // The line end is not counted until it must be looked for beyond the limit.
+    for (const step of [1, 3, 100]) {
+      const half = new HalfStream(8);
+      const lines: (string | undefined)[] = [];
+      const text = `${'a'.repeat(8 + over)}\nb\n`;
+      for (let at = 0; at < text.length; at += step) {
+        half.push(data(text.slice(at, at + step)));
+        for (let line = half.takeLine(); line; line = half.takeLine()) lines.push(shown(line));
+      }
+      if (step === 1) assert.deepEqual(lines, expected);
+      assert.equal(lines.at(-1), 'b|lf');
+    }
+  });
+}
+
+test('HalfStream.putBack returns runs and gaps in order, in front of what is unread', () => {
+  const half = halfOf(data('one', 1), gap(4), data('two\n', 8), data('three\n', 12));
+  const first = half.takeRun(100);
+  const hole = half.takeGap();
+  const second = half.takeRun(2);
+  assert.ok(first && hole && second);
+  half.putBack([first, hole, second]);
+  assert.equal(half.unreadBytes, 13);
+  assert.equal(half.takeRun(100)?.bytes.toString(), 'one');
+  assert.equal(half.takeGap()?.length, 4);
+  assert.equal(shown(half.takeLine()), 'two|lf');
+  assert.equal(shown(half.takeLine()), 'three|lf');
+});
+
+test('HalfStream.putBack of the rest of a run costs nothing that grows with what waits', () => {
+  const half = new HalfStream();
+  for (let index = 0; index < 1000; index++) half.push(data('ab', 1 + index * 2, index));
+  for (let index = 0; index < 1000; index++) {
+    const run = half.takeRun(100);
+    assert.ok(run);
+    half.putBack([
+      { bytes: run.bytes.subarray(1), start: { ...run.start, sequence: run.start.sequence + 1 } },
+    ]);
+    assert.equal(half.place?.sequence, 2 + index * 2);
+    half.takeRun(100);
+  }
+  assert.equal(half.isEmpty, true);
+});
+
+test('HalfStream.takeEvents hands over everything with its places', () => {
+  const half = halfOf(data('one\ntwo', 1), gap(4), data('three', 12));
+  half.takeLine();
+  const events = half
+    .takeEvents('client')
+    .map((event) => (event.kind === 'gap' ? event.length : `${event.sequence}${event.bytes}`));
+  assert.deepEqual(events, ['5two', 4, '12three']);
+  assert.equal(half.unreadBytes, 0);
+});
+
+test('HalfStream.heldBytes counts tiny pieces for more than their octets', () => {
+  const half = halfOf(data('a'), data('b'));
+  assert.ok(half.heldBytes > 100);
+});
+
+test('HalfStream loses no octet, whatever is taken and put back', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.string({ unit: fc.constantFrom('a', '\r', '\n'), maxLength: 6 }), { maxLength: 30 }),
+      fc.array(fc.nat(4), { minLength: 1, maxLength: 60 }),
+      (texts, actions) => {
+        const half = halfOf(...texts.map((text) => data(text)));
+        let taken = '';
+        for (const action of actions) {
+          const run = half.takeRun(1 + action);
+          if (run === undefined) break;
+          const kept = Math.min(run.bytes.length, action);
+          taken += run.bytes.toString('latin1', 0, kept);
+          const sequence = run.start.sequence + kept;
+          half.putBack([{ bytes: run.bytes.subarray(kept), start: { ...run.start, sequence } }]);
+        }
+        assert.equal(taken + half.peek(1000).toString('latin1'), texts.join(''));
+        assert.equal(half.unreadBytes, texts.join('').length - taken.length);
+      },
+    ),
+  );
+});
