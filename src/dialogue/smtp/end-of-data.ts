@@ -25,6 +25,12 @@ export interface EndOfData {
 
 type Piece = { readonly run: Run; readonly last: Sighting } | StreamGap;
 
+/** A candidate, and the piece it lies in, which begins at `pieceAt`. */
+interface Candidate extends EndOfData {
+  readonly piece: number;
+  readonly pieceAt: number;
+}
+
 /** A text cut at its end. */
 export interface CutText {
   readonly message: CollectedMessage;
@@ -49,9 +55,12 @@ export class DataText {
   #kept = 0;
   #settled = 0;
   #unsettledBytes = 0;
-  #candidates: EndOfData[] = [];
+  #candidates: Candidate[] = [];
   #strictEnd: EndOfData | undefined;
   #lastSeen: Sighting;
+
+  /** So many candidates are known not to be the end, unless the end of the text says something else. */
+  dismissed = 0;
 
   /** `begin` is where the text begins, or would; `isTail`: what stood before it was lost. */
   constructor(begin: Place, isTail = false) {
@@ -82,6 +91,7 @@ export class DataText {
 
   forgetCandidates(): void {
     this.#candidates = [];
+    this.dismissed = 0;
   }
 
   /** Takes octets; behind a strict end there must be none. Returns those not taken. */
@@ -98,7 +108,7 @@ export class DataText {
         seen: run.start.seen,
       };
       if (!strict) {
-        if (this.#candidates.length < dialogueLimits.endCandidatesMax) this.#candidates.push(end);
+        this.#addCandidate(end);
         continue;
       }
       this.#strictEnd = end;
@@ -118,10 +128,16 @@ export class DataText {
       after: this.#length + gap.length,
       seen: this.#lastSeen,
     };
-    if (this.#candidates.length < dialogueLimits.endCandidatesMax) this.#candidates.push(end);
+    this.#addCandidate(end);
     this.#scanner.skipGap();
     this.#lost += gap.length;
     this.#lose(gap);
+  }
+
+  /** The piece that is about to be added holds the end. */
+  #addCandidate(end: EndOfData): void {
+    if (this.#candidates.length >= dialogueLimits.endCandidatesMax) return;
+    this.#candidates.push({ ...end, piece: this.#pieces.length, pieceAt: this.#length });
   }
 
   /** The first octets behind an end, to guess what they are. */
@@ -129,7 +145,7 @@ export class DataText {
     const parts: Buffer[] = [];
     let wanted = bytesMax;
     let seen: Sighting | undefined;
-    for (const piece of this.#behind(end.after)) {
+    for (const piece of this.#behind(end)) {
       if ('kind' in piece || wanted <= 0) break;
       seen ??= piece.start.seen;
       parts.push(piece.bytes.subarray(0, wanted));
@@ -162,13 +178,16 @@ export class DataText {
       at += piece.run.bytes.length;
     }
     if (end === undefined || end.kind === 'gap') collector.addMissing(undefined);
-    const rest = end === undefined ? [] : [...this.#behind(end.after)];
+    const rest = end === undefined ? [] : [...this.#behind(end)];
     return { message: collector.finish(this.#begin), wireBytes: length, rest };
   }
 
-  *#behind(after: number): Generator<Run | StreamGap> {
-    let at = 0;
-    for (const piece of this.#pieces) {
+  *#behind(end: EndOfData): Generator<Run | StreamGap> {
+    const { after } = end;
+    const candidate = this.#candidates.find((each) => each.after === after);
+    let at = candidate?.pieceAt ?? 0;
+    for (let index = candidate?.piece ?? 0; index < this.#pieces.length; index++) {
+      const piece = this.#pieces[index] as Piece;
       const length = 'kind' in piece ? piece.length : piece.run.bytes.length;
       const skipped = Math.max(after - at, 0);
       at += length;
@@ -192,7 +211,7 @@ export class DataText {
 
   /** The text grew over the limit: what is behind it can neither be kept nor be read again. */
   #dropBeyondLimit(run: Run): void {
-    this.#candidates = [];
+    this.forgetCandidates();
     const { sequence, seen } = run.start;
     this.#lose({ kind: 'gap', sender: 'client', length: run.bytes.length, sequence, seen });
   }

@@ -19,6 +19,8 @@ export interface EndContext {
   readonly isLaxClient: boolean;
 }
 
+/** Octets that are looked at to tell a command. */
+const commandBytesMax = 1024;
 /** Holes in a row that the next reply is looked for behind. */
 const holesMax = 16;
 
@@ -35,12 +37,20 @@ export function judgeCandidates(context: EndContext): EndVerdict {
     return serverFinished ? endWithoutReplies(context) : 'none';
   }
   if (!isFinal(reply)) return 'none';
-  for (const end of text.candidates) {
+  for (let index = allRead ? 0 : text.dismissed; index < text.candidates.length; index++) {
+    const end = text.candidates[index] as EndOfData;
     if (isBefore(reply.seen, end.seen)) break;
     const verdict = judgeCandidate(context, end, reply, allRead);
     if (verdict !== 'none') return verdict;
+    if (!allRead && text.dismissed === index && isKnown(text, end)) text.dismissed++;
   }
   return 'none';
+}
+
+/** Enough is known of what follows: more octets change nothing until the text is read to its end. */
+function isKnown(text: DataText, end: EndOfData): boolean {
+  const { bytes } = text.peekBehind(end, commandBytesMax);
+  return bytes.length === commandBytesMax || bytes.includes('\n');
 }
 
 /** The next reply, be there holes before it or not. */
@@ -57,7 +67,7 @@ function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRe
   const answeredFirst = next === undefined ? context.clientFinished : isBefore(reply.seen, next);
   if (answeredFirst && end.kind === 'gap') return end;
   const lines = completeLines(behind.bytes);
-  const startsCommand = looksLikeCommand(lines[0] ?? behind.bytes.toString('latin1', 0, 1024));
+  const startsCommand = looksLikeCommand(lines[0] ?? behind.bytes.toString('latin1', 0, commandBytesMax));
   if (answeredFirst && (startsCommand || next === undefined)) return end;
   if (!allRead) return 'none';
   if (context.text.strictEnd === undefined) {
@@ -109,7 +119,7 @@ function isPlausible(verb: string, line: string, code: number): boolean {
  */
 function endWithoutReplies({ text, clientFinished, isLaxClient }: EndContext): EndVerdict {
   for (const end of text.candidates) {
-    const behind = text.peekBehind(end, 1024);
+    const behind = text.peekBehind(end, commandBytesMax);
     const [line] = completeLines(behind.bytes);
     const isFollowed = line !== undefined && /^(?:MAIL FROM:|RSET$|QUIT$|EHLO )/i.test(line);
     const isLast = clientFinished && behind.seen === undefined;

@@ -25,6 +25,9 @@ export type Match =
   | { readonly kind: 'missing'; readonly count: number }
   | { readonly kind: 'wait' };
 
+/** Replies behind a hole that are compared with the commands, and shifts that are tried. */
+const comparedMax = 64;
+
 const wait: Match = { kind: 'wait' };
 
 /** Finds the answer to the oldest pending command and takes it; replies to lost commands are dropped. */
@@ -65,7 +68,7 @@ function matchAcrossGap(context: MatchContext): Match {
   const { pending, replies, serverFinished } = context;
   const behind: Reply[] = [];
   let next = replies.peek(1);
-  while (next?.kind === 'reply' && behind.length < pending.length) {
+  while (next?.kind === 'reply' && behind.length < Math.min(pending.length, comparedMax)) {
     behind.push(next);
     next = replies.peek(behind.length + 1);
   }
@@ -79,7 +82,7 @@ function matchAcrossGap(context: MatchContext): Match {
   if (!serverFinished && !context.clientReadUpTo(reply.seen)) return wait;
   const lost = countLost(pending, behind);
   const isGuess = lost === undefined || lost === pending.length;
-  if (isGuess && moreMayCome && behind.length < pending.length) return wait;
+  if (isGuess && moreMayCome && behind.length < Math.min(pending.length, comparedMax)) return wait;
   replies.take();
   return lost === undefined || lost === 0 ? matchReply(context) : { kind: 'missing', count: lost };
 }
@@ -94,8 +97,10 @@ function countLost(pending: readonly Pending[], behind: readonly Reply[]): numbe
   const later = pending[asked];
   const answers = later ? behind.filter(({ seen }) => isBefore(seen, later.seen)).length : behind.length;
   const likely = Math.max(0, asked - answers);
-  for (let lost = likely; lost < asked; lost++) if (fits(pending, behind, lost)) return lost;
-  for (let lost = likely - 1; lost >= 0; lost--) if (fits(pending, behind, lost)) return lost;
+  const most = Math.min(asked, likely + comparedMax);
+  const least = Math.max(0, likely - comparedMax);
+  for (let lost = likely; lost < most; lost++) if (fits(pending, behind, lost)) return lost;
+  for (let lost = likely - 1; lost >= least; lost--) if (fits(pending, behind, lost)) return lost;
   // None of them can be answered so: the reply is for what the client sent next.
   return firstUnasked < 0 ? asked : undefined;
 }

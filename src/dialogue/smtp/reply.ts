@@ -49,6 +49,11 @@ export class ReplyReader {
     return this.#ready[ahead];
   }
 
+  /** Replies read and not yet taken: grows as long as the next ones are looked at. */
+  get readyCount(): number {
+    return this.#ready.length;
+  }
+
   take(): Reply | ReplyGap | undefined {
     this.peek();
     return this.#ready.shift();

@@ -72,6 +72,8 @@ export class SmtpDecoder implements DialogueDecoder {
   #chunkBegin: Place | undefined;
   #limitTold = false;
   #isLaxClient = false;
+  /** What was known when candidates for the end of a text were judged and more had to come. */
+  #judged: string | undefined;
   #out: DialogueEvent[] = [];
 
   constructor(connection: Connection, options: DialogueOptions) {
@@ -121,6 +123,7 @@ export class SmtpDecoder implements DialogueDecoder {
     if (this.#pending.length > 0 && this.#answer()) return true;
     const last = this.#pending.at(-1);
     if (last !== undefined && !letsReadOn(last)) return false;
+    if (this.#pending.length >= dialogueLimits.unansweredMax) return false;
     return this.#read();
   }
 
@@ -155,10 +158,10 @@ export class SmtpDecoder implements DialogueDecoder {
       this.#missingReplies--;
     } else {
       const match = this.#match();
-      if (match.kind === 'wait' && this.#pending.length < dialogueLimits.unansweredMax) return false;
+      if (match.kind === 'wait') return false;
       if (match.kind === 'missing') this.#missingReplies = match.count - 1;
       if (match.kind === 'reply') reply = match.reply;
-      if (match.kind === 'wait' || (reply === null && !this.#serverFinished)) this.#noteSilence(match.kind);
+      if (reply === null && !this.#serverFinished) this.#noteMissing();
     }
     const pending = this.#pending.shift() as Pending;
     if (reply !== null) this.#traceReply(reply);
@@ -183,11 +186,12 @@ export class SmtpDecoder implements DialogueDecoder {
     return next !== undefined && isBefore(seen, next.seen);
   }
 
-  #noteSilence(kind: 'wait' | 'missing' | 'reply'): void {
-    if (kind === 'missing' && !this.#repliesEnd) {
-      this.#anomaly('dialogue.reply-missing', this.#pending[0]?.seen, 'a reply is not in the capture');
-      return;
-    }
+  #noteMissing(): void {
+    if (this.#repliesEnd) this.#noteLimit();
+    else this.#anomaly('dialogue.reply-missing', this.#pending[0]?.seen, 'a reply is not in the capture');
+  }
+
+  #noteLimit(): void {
     this.#lossy = true;
     if (this.#limitTold) return;
     this.#limitTold = true;
@@ -203,7 +207,7 @@ export class SmtpDecoder implements DialogueDecoder {
     if (this.#replies.half.heldBytes <= dialogueLimits.unreadBytesMax) return;
     while (this.#replies.take() !== undefined);
     while (this.#replies.half.takeRun(Number.MAX_SAFE_INTEGER) ?? this.#replies.half.takeGap());
-    this.#noteSilence('wait');
+    this.#noteLimit();
   }
 
   /** What an answer means; `null`: the command was answered, but not in this capture. */
@@ -422,6 +426,7 @@ export class SmtpDecoder implements DialogueDecoder {
     const text = begun ?? this.#beginText(isCertain);
     if (text === undefined) return false;
     if (text.doubtfulBytes > dialogueLimits.rereadBytesMax - this.#rereadBytes) text.forgetCandidates();
+    if (text.candidates.length > 0 && this.#isJudged()) return false;
     const verdict = judgeCandidates({
       text,
       client: this.#client,
@@ -430,6 +435,7 @@ export class SmtpDecoder implements DialogueDecoder {
       serverFinished: this.#repliesEnd,
       isLaxClient: this.#isLaxClient,
     });
+    if (verdict === 'wait') this.#judged = this.#judgedState;
     if (verdict === 'wait') return false;
     const end = verdict === 'none' ? text.strictEnd : verdict;
     if (end !== undefined) return this.#endText(text, end);
@@ -446,6 +452,17 @@ export class SmtpDecoder implements DialogueDecoder {
     return true;
   }
 
+  /** Nothing has come since candidates were judged in vain. */
+  #isJudged(): boolean {
+    this.#replies.peek(this.#replies.readyCount);
+    return this.#judged !== undefined && this.#judged === this.#judgedState;
+  }
+
+  get #judgedState(): string {
+    const { heldBytes } = this.#client;
+    return [heldBytes, this.#replies.readyCount, this.#clientFinished, this.#serverFinished].join();
+  }
+
   /** Undefined where the text has not begun, or does not: then `#reading` says what else follows. */
   #beginText(isCertain: boolean): DataText | undefined {
     const isCommand = isCertain ? false : this.#startsWithCommand();
@@ -460,6 +477,7 @@ export class SmtpDecoder implements DialogueDecoder {
   }
 
   #endText(text: DataText, end: EndOfData | undefined): true {
+    this.#judged = undefined;
     const { message, wireBytes, rest } = text.cut(end);
     if (rest.length > 0) {
       this.#rereadBytes += text.doubtfulBytes;
