@@ -61,6 +61,8 @@ export class SmtpDecoder implements DialogueDecoder {
   #isLmtp = false;
   #layer: LayerName = 'plain';
   #isGreeted = false;
+  /** A reply or a command was heard: what is left of a mail may be taken for one. */
+  #isSmtp = false;
   #clientBegan = false;
   #clientFinished = false;
   #serverFinished = false;
@@ -137,6 +139,7 @@ export class SmtpDecoder implements DialogueDecoder {
     if (reply?.kind !== 'reply') return false;
     if (!this.#connection.handshakeSeen && !this.#clientReadUpTo(reply.seen)) return false;
     this.#isGreeted = true;
+    this.#isSmtp = true;
     const first = this.#pending[0];
     const isEarlier = first === undefined || isBefore(reply.seen, first.seen);
     const isGreeting = reply.code === 220 || (reply.code >= 400 && this.#connection.handshakeSeen);
@@ -164,7 +167,10 @@ export class SmtpDecoder implements DialogueDecoder {
       if (reply === null && !this.#serverFinished) this.#noteMissing();
     }
     const pending = this.#pending.shift() as Pending;
-    if (reply !== null) this.#traceReply(reply);
+    if (reply !== null) {
+      this.#isSmtp = true;
+      this.#traceReply(reply);
+    }
     this.#apply(pending, reply);
     return true;
   }
@@ -316,7 +322,8 @@ export class SmtpDecoder implements DialogueDecoder {
       return;
     }
     // Commands that were torn apart end in a syntax error, the rest of a mail does not.
-    const isNoMail = pending.tail && reply !== null && reply.code >= 500 && reply.code <= 504;
+    const isSyntaxError = reply !== null && reply.code >= 500 && reply.code <= 504;
+    const isNoMail = pending.tail && (isSyntaxError || !this.#isSmtp);
     if (!isNoMail) this.#emit(pending.mail, accepted);
     this.#transaction = new Transaction();
   }
@@ -378,6 +385,7 @@ export class SmtpDecoder implements DialogueDecoder {
   #receiveCommand(command: Command, line: Line): void {
     const { seen } = command;
     this.#trace('client', withoutSecrets(command), seen);
+    this.#isSmtp ||= looksLikeCommand(protocolText(line.bytes.subarray(0, 1024)));
     const header = command.verb === 'BDAT' ? parseChunkHeader(command.argument) : undefined;
     const [mechanism = '', initialResponse] = command.argument.split(/\s+/, 2);
     if (header !== undefined) {
@@ -593,7 +601,7 @@ export class SmtpDecoder implements DialogueDecoder {
   #endLost(tail: LostText): void {
     this.#reading = commands;
     const mail = tail.finish();
-    if (mail !== undefined) this.#holdMail(mail, true, mail.message.last);
+    if (mail !== undefined && (mail.ended || this.#isSmtp)) this.#holdMail(mail, true, mail.message.last);
   }
 
   // ---- what is handed out -----------------------------------------------------------------------

@@ -214,6 +214,12 @@ const midstream: readonly [name: string, turns: readonly Turn[], mails: readonly
     ],
   ],
   [
+    'in the text of a mail that breaks off',
+    [client('a line\r\nof text\r\nand more\r\nand more\r\n'), server('421 time out\r\n')],
+    ['"a line\\r\\nof text\\r\\nand more\\r\\nand more\\r\\n" unknown  0+?,37+?'],
+  ],
+  ['in something that may be no SMTP', [client('a\r\nb\r\nc\r\nd\r\ne\r\n.\r\n')], []],
+  [
     'in a command',
     [
       client(':<b@example.net>\r\n'),
