@@ -54,8 +54,7 @@ export class LostText {
    */
   beginText(place: Place, start: Buffer): DataText {
     const isExplained = this.#lost <= dataBytes + (this.#answers - 1) * commandBytesMax;
-    const isHeader = /^[!-9;-~]{1,76}:/.test(start.toString('latin1'));
-    return new DataText(place, this.#lost > 0 && !(isExplained && isHeader));
+    return new DataText(place, this.#lost > 0 && !(isExplained && startsWithField(start)));
   }
 
   addGap(gap: StreamGap): void {
@@ -80,4 +79,9 @@ export class LostText {
     const { message, wireBytes } = text.cut(end);
     return { method: 'DATA', message, wireBytes, ended: end !== undefined };
   }
+}
+
+/** The octets begin as a mail does, with the name of a header field. */
+export function startsWithField(start: Buffer): boolean {
+  return /^[!-9;-~]{1,76}:/.test(start.toString('latin1'));
 }

@@ -28,7 +28,7 @@ import {
 } from './command.ts';
 import { DataText, type EndOfData } from './end-of-data.ts';
 import { judgeCandidates } from './judge-end.ts';
-import { LostText } from './lost-text.ts';
+import { LostText, startsWithField } from './lost-text.ts';
 import { type HeldMail, letsReadOn, type Pending } from './pending.ts';
 import { type Reply, ReplyReader } from './reply.ts';
 import { matchReply } from './reply-matching.ts';
@@ -67,6 +67,8 @@ export class SmtpDecoder implements DialogueDecoder {
   #clientFinished = false;
   #serverFinished = false;
   #lossy: boolean;
+  /** Since the transaction began. */
+  #commandsLost = false;
   /** Commands at the head of the queue whose answers were lost. */
   #missingReplies = 0;
   #rereadBytes = 0;
@@ -378,6 +380,7 @@ export class SmtpDecoder implements DialogueDecoder {
     const gap = this.#client.takeGap();
     if (gap === undefined) return false;
     this.#anomaly('dialogue.resynchronised', gap.seen, `${gap.length} octets of commands are missing`);
+    this.#commandsLost = true;
     this.#reading = { kind: 'lost', tail: new LostText(gap.length) };
     return true;
   }
@@ -385,6 +388,7 @@ export class SmtpDecoder implements DialogueDecoder {
   #receiveCommand(command: Command, line: Line): void {
     const { seen } = command;
     this.#trace('client', withoutSecrets(command), seen);
+    if (command.verb === 'MAIL' || command.verb === 'RSET') this.#commandsLost = false;
     this.#isSmtp ||= looksLikeCommand(protocolText(line.bytes.subarray(0, 1024)));
     const header = command.verb === 'BDAT' ? parseChunkHeader(command.argument) : undefined;
     const [mechanism = '', initialResponse] = command.argument.split(/\s+/, 2);
@@ -515,6 +519,7 @@ export class SmtpDecoder implements DialogueDecoder {
   #readChunk(reading: Extract<Reading, { kind: 'chunk' }>): boolean {
     if (this.#pending.length > 0) return false;
     const { header, begin, left } = reading;
+    if (this.#commandsLost) this.#noteLostChunks();
     const { chunks } = this.#transaction;
     const run = left > 0 ? this.#client.takeRun(left) : undefined;
     const gap = left > 0 && run === undefined ? this.#client.takeGap() : undefined;
@@ -535,6 +540,13 @@ export class SmtpDecoder implements DialogueDecoder {
     const seen = run?.start.seen ?? gap?.seen ?? begin.seen;
     this.#pending.push({ kind: 'chunk', header, begin, seen });
     return true;
+  }
+
+  /** Whole chunks may be among lost commands, unless the mail visibly begins with this one. */
+  #noteLostChunks(): void {
+    this.#commandsLost = false;
+    const isBeginning = !this.#transaction.hasChunks && startsWithField(this.#client.peek(128));
+    if (!isBeginning) this.#transaction.chunks.addMissing(undefined);
   }
 
   #breakOffChunk(begin: Place, left: number, isLast: boolean): void {

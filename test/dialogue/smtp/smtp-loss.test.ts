@@ -180,6 +180,29 @@ test('SmtpDecoder names octets lost in a chunk and finds the command behind it',
   );
 });
 
+test('SmtpDecoder takes no mail for whole when a chunk was lost with its command', () => {
+  for (const chunks of [
+    [client('BDAT 5\r\nA: b\r'), lost(client('BDAT 5\r\n\nlost')), client('BDAT 3 LAST\r\nend')],
+    [lost(client('BDAT 5\r\nlost\n')), client('BDAT 5\r\nmore\n'), client('BDAT 3 LAST\r\nend')],
+  ]) {
+    const turns = [
+      ...conversation(`${start}
+        C: MAIL FROM:<a@example.com>
+        S: 250 ok
+        C: RCPT TO:<b@example.net>
+        S: 250 ok`),
+      ...chunks.flatMap((chunk) => [chunk, server('250 ok\r\n')]),
+    ];
+    everyWay(turns, ({ messages }, way) =>
+      assert.deepEqual(
+        messages.map(({ complete }) => complete),
+        [false],
+        way,
+      ),
+    );
+  }
+});
+
 const midstream: readonly [name: string, turns: readonly Turn[], mails: readonly string[]][] = [
   [
     'at a command',
