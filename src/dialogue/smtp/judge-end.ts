@@ -74,17 +74,24 @@ function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRe
     // The client said all it had to say, and the server was content: this was the end.
     return reply.code < 300 && readingFits(lines, context.replies, false) !== 'no' ? end : 'none';
   }
-  return startsCommand ? compareWithReplies(context, end, lines) : 'none';
+  return startsCommand ? compareWithReplies(context, end, lines, reply) : 'none';
 }
 
 /** Both readings of what follows, held against the replies; the strict one wins where both are possible. */
-function compareWithReplies(context: EndContext, end: EndOfData, lines: readonly string[]): EndVerdict {
+function compareWithReplies(
+  context: EndContext,
+  end: EndOfData,
+  lines: readonly string[],
+  reply: Reply,
+): EndVerdict {
   const { text, client, replies, clientFinished, serverFinished } = context;
   const strictLines =
     text.strictEnd === undefined ? [] : completeLines(client.peek(dialogueLimits.lookAheadBytesMax));
   const strict = readingFits(strictLines, replies, clientFinished);
   const early = readingFits(lines, replies, false);
   if (early === 'no') return 'none';
+  // Nobody answers an end that is still to be sent.
+  if (text.strictEnd !== undefined && isBefore(reply.seen, text.strictEnd.seen)) return end;
   if (strict === 'no') return end;
   if (strict === 'yes' || serverFinished) return 'none';
   return 'wait';

@@ -134,6 +134,27 @@ test('SmtpDecoder does not run two mails together where the end of the first was
   );
 });
 
+test('SmtpDecoder separates pipelined mails where the whole text of the first was lost', () => {
+  const next = (name: string): string =>
+    `MAIL FROM:<a@example.com>\r\nRCPT TO:<${name}@example.net>\r\nDATA\r\n`;
+  const turns = [
+    ...conversation(start),
+    client(next('one')),
+    server('250 ok\r\n250 ok\r\n354 go on\r\n'),
+    lost(client('lost\r\n.\r\n')),
+    client(next('two')),
+    server('250 queued\r\n250 ok\r\n250 ok\r\n354 go on\r\n'),
+    client(`two\r\n.\r\n${next('three')}`),
+    server('250 queued\r\n250 ok\r\n250 ok\r\n354 go on\r\n'),
+    client('three\r\n.\r\nQUIT\r\n'),
+    server('250 queued\r\n221 bye\r\n'),
+  ];
+  everyWay(turns, (heard, way) => {
+    const expected = ['"two\\r\\n" two@example.net true whole', '"three\\r\\n" three@example.net true whole'];
+    assert.deepEqual(told(heard), expected, way);
+  });
+});
+
 test('SmtpDecoder knows a last dot behind a hole', () => {
   const turns = [
     ...conversation(`${start}
