@@ -120,6 +120,11 @@ export class HalfStream {
     return this.#searchedBytes === 0 ? undefined : this.#line(this.#searchedBytes, false);
   }
 
+  /** The next line, or what stands before a gap or, when no more will come, before the end. */
+  takeLineOrRest(isFinished: boolean): Line | undefined {
+    return this.takeLine() ?? (isFinished || this.lineIsCutByGap ? this.takeFragment() : undefined);
+  }
+
   /** A gap stands somewhere before the end of the line that comes next. */
   get lineIsCutByGap(): boolean {
     if (this.#findLineEnd() !== undefined) return false;

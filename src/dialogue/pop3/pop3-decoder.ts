@@ -9,6 +9,7 @@ import { type AnomalyCode, anomaly } from '../../core/anomaly.ts';
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sender, Sighting, StreamEvent, StreamGap } from '../../stream/types.ts';
 import { HalfStream, type Line, type Place } from '../half-stream.ts';
+import { takeRest } from '../layer-rest.ts';
 import type { CollectedMessage } from '../message-collector.ts';
 import { SaslExchange } from '../sasl.ts';
 import { isBefore } from '../sighting-order.ts';
@@ -99,7 +100,7 @@ export class Pop3Decoder implements DialogueDecoder {
     const last = this.#pending.at(-1);
     const isBlocked = last !== undefined && (last.exchange !== undefined || last.command.verb === 'STLS');
     if (isBlocked || this.#pending.length >= dialogueLimits.unansweredMax) return this.#boundClient();
-    const line = takeLine(this.#client, this.#clientFinished);
+    const line = this.#client.takeLineOrRest(this.#clientFinished);
     if (line === undefined) return false;
     // What a hole has left of a command may mean anything.
     if (line.end === 'cut' && !this.#client.isEmpty) return true;
@@ -116,7 +117,7 @@ export class Pop3Decoder implements DialogueDecoder {
   }
 
   #readSaslResponse(): boolean {
-    const line = takeLine(this.#client, this.#clientFinished);
+    const line = this.#client.takeLineOrRest(this.#clientFinished);
     if (line === undefined) return false;
     this.#trace('client', '***', line.start.seen);
     this.#pending[0]?.exchange?.respond(line.bytes);
@@ -167,7 +168,7 @@ export class Pop3Decoder implements DialogueDecoder {
     const isGreeting = !this.#isGreeted && (isUnasked || !this.#lossy);
     if (isUnasked && !isGreeting && !this.#mayGuess(first)) return false;
     if (isUnasked && !isGreeting && !this.#nextLineIsThere) return false;
-    const line = takeLine(this.#server, this.#serverFinished);
+    const line = this.#server.takeLineOrRest(this.#serverFinished);
     if (line === undefined) return false;
     this.#isGreeted = true;
     this.#receiveAnswer(line, isGreeting || isUnasked ? undefined : first, isGreeting);
@@ -256,15 +257,14 @@ export class Pop3Decoder implements DialogueDecoder {
 
   /** RFC 2595 §4. */
   #upgrade(): void {
-    const rest = [...this.#client.takeEvents('client'), ...this.#server.takeEvents('server')];
-    rest.sort((a, b) => (isBefore(a.seen, b.seen) ? -1 : isBefore(b.seen, a.seen) ? 1 : 0));
+    const rest = takeRest(this.#client, this.#server);
     this.#claimedUser = null;
     this.#user = null;
     this.#out.push({ kind: 'upgrade', layer: 'tls', rest });
   }
 
   #readListing(verb: string): boolean {
-    const line = takeLine(this.#server, this.#serverFinished);
+    const line = this.#server.takeLineOrRest(this.#serverFinished);
     if (line === undefined) return false;
     const text = line.bytes.toString('latin1', 0, 1024);
     if (text === '.') {
@@ -443,13 +443,6 @@ export class Pop3Decoder implements DialogueDecoder {
   #trace(sender: Sender, text: string, seen: Sighting): void {
     if (this.#isTraced) this.#out.push({ kind: 'trace', sender, text: text.slice(0, traceLengthMax), seen });
   }
-}
-
-/** The next line, or what stands before a hole or the end; undefined while it has not come. */
-function takeLine(half: HalfStream, isFinished: boolean): Line | undefined {
-  const line = half.takeLine();
-  if (line !== undefined) return line;
-  return isFinished || half.lineIsCutByGap ? half.takeFragment() : undefined;
 }
 
 function beginOf(reading: Reading): Sighting | undefined {

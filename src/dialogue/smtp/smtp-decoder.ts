@@ -13,6 +13,7 @@ import { type AnomalyCode, anomaly } from '../../core/anomaly.ts';
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sender, Sighting, StreamEvent } from '../../stream/types.ts';
 import { HalfStream, type Line, type Place } from '../half-stream.ts';
+import { takeRest } from '../layer-rest.ts';
 import { SaslExchange } from '../sasl.ts';
 import { isBefore } from '../sighting-order.ts';
 import { protocolText } from '../text.ts';
@@ -309,8 +310,7 @@ export class SmtpDecoder implements DialogueDecoder {
   #applyStartTls(reply: Reply | null): void {
     const isHandshake = this.#client.peek(1)[0] === 0x16;
     if (reply?.code !== 220 && !(reply === null && isHandshake)) return;
-    const rest = [...this.#client.takeEvents('client'), ...this.#replies.half.takeEvents('server')];
-    rest.sort((a, b) => (isBefore(a.seen, b.seen) ? -1 : isBefore(b.seen, a.seen) ? 1 : 0));
+    const rest = takeRest(this.#client, this.#replies.half);
     this.#replies.clear();
     this.#transaction = new Transaction();
     this.#user = null;
@@ -354,18 +354,10 @@ export class SmtpDecoder implements DialogueDecoder {
     if (!this.#connection.handshakeSeen) this.#reading = { kind: 'lost', tail: new LostText(0) };
   }
 
-  /** The next line, or what stands before a hole or the end; undefined while it has not come. */
-  #takeLine(): Line | undefined {
-    const line = this.#client.takeLine();
-    if (line !== undefined) return line;
-    const isCut = this.#clientFinished || this.#client.lineIsCutByGap;
-    return isCut ? this.#client.takeFragment() : undefined;
-  }
-
   #readCommand(): boolean {
     if (this.#skipGap()) return true;
     const isTorn = this.#client.lineIsCutByGap;
-    const line = this.#takeLine();
+    const line = this.#client.takeLineOrRest(this.#clientFinished);
     if (line === undefined) return false;
     // What is left of a torn line must not be taken for a command: its rest may change the meaning.
     if (isTorn) return true;
@@ -414,7 +406,7 @@ export class SmtpDecoder implements DialogueDecoder {
       this.#reading = commands;
       return true;
     }
-    const line = this.#takeLine();
+    const line = this.#client.takeLineOrRest(this.#clientFinished);
     if (line === undefined) return false;
     this.#trace('client', '***', line.start.seen);
     exchange.respond(line.bytes);
@@ -583,7 +575,7 @@ export class SmtpDecoder implements DialogueDecoder {
       const isOpen = this.#replies.peek() === undefined && !this.#repliesEnd;
       if (isOpen && this.#startsWithCommand() !== true) return false;
     }
-    const line = this.#takeLine();
+    const line = this.#client.takeLineOrRest(this.#clientFinished);
     if (line === undefined) {
       if (this.#clientFinished) this.#endLost(tail);
       return this.#clientFinished && this.#reading.kind !== 'lost';
