@@ -1,0 +1,80 @@
+/**
+ * Quoted-printable, RFC 2045 §6.7.
+ *
+ *     "=" HEXDIG HEXDIG    one octet; lower case digits are accepted
+ *     "=" *WSP CRLF        soft line break, nothing
+ *     *WSP CRLF            trailing white space was added on the way and is removed
+ *
+ * Any other `=` stands for itself (§6.7 "robust" handling).
+ */
+
+const equals = 0x3d;
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
+
+const none = 255;
+const digits = new Uint8Array(256).fill(none);
+for (let digit = 0; digit < 16; digit++) {
+  const character = digit.toString(16);
+  digits[character.charCodeAt(0)] = digit;
+  digits[character.toUpperCase().charCodeAt(0)] = digit;
+}
+
+export function decodeQuotedPrintable(source: Buffer, start: number, end: number): Buffer {
+  const first = source.indexOf(equals, start);
+  if ((first < 0 || first >= end) && !hasTrailingBlanks(source, start, end))
+    return source.subarray(start, end);
+  const output = Buffer.allocUnsafe(end - start);
+  let length = 0;
+  /** Output length behind the last octet that is no literal blank: where a line end cuts back to. */
+  let solid = 0;
+  for (let position = start; position < end; position++) {
+    const octet = source[position] ?? 0;
+    if (octet === equals) {
+      const high = position + 1 < end ? (digits[source[position + 1] ?? 0] ?? none) : none;
+      const low = position + 2 < end ? (digits[source[position + 2] ?? 0] ?? none) : none;
+      if (high !== none && low !== none) {
+        output[length++] = (high << 4) | low;
+        position += 2;
+      } else {
+        const next = softBreak(source, position + 1, end);
+        if (next < 0) output[length++] = equals;
+        else position = next - 1;
+      }
+      solid = length;
+    } else if (octet === lineFeed) {
+      const carriage = length > solid && output[length - 1] === carriageReturn;
+      length = solid;
+      if (carriage) output[length++] = carriageReturn;
+      output[length++] = lineFeed;
+      solid = length;
+    } else {
+      output[length++] = octet;
+      if (octet !== 0x20 && octet !== 0x09 && octet !== carriageReturn) solid = length;
+    }
+  }
+  return output.subarray(0, length);
+}
+
+/** Offset behind a soft line break whose `=` precedes `position`, -1 where there is none. */
+function softBreak(source: Buffer, position: number, end: number): number {
+  let next = position;
+  while (next < end && (source[next] === 0x20 || source[next] === 0x09)) next++;
+  if (next >= end) return end;
+  if (source[next] === lineFeed) return next + 1;
+  if (source[next] !== carriageReturn) return -1;
+  while (next < end && source[next] === carriageReturn) next++;
+  return source[next] === lineFeed ? next + 1 : next;
+}
+
+function hasTrailingBlanks(source: Buffer, start: number, end: number): boolean {
+  for (
+    let feed = source.indexOf(lineFeed, start);
+    feed >= 0 && feed < end;
+    feed = source.indexOf(lineFeed, feed + 1)
+  ) {
+    const before = source[feed - 1] === carriageReturn ? source[feed - 2] : source[feed - 1];
+    if (before === 0x20 || before === 0x09) return true;
+  }
+  return false;
+}

@@ -1,0 +1,150 @@
+/** The text a reader sees: which leaves are shown (RFC 2046 §5.1.4), and what is in them as Unicode. */
+import { messageLimits } from '../core/limits.ts';
+import { type CharsetContext, decodeText } from './charset.ts';
+import { type Entity, isEmbeddedMail } from './entity.ts';
+import { unflow } from './flowed.ts';
+import { htmlToText } from './html-text.ts';
+import type { Loss } from './loss.ts';
+
+/** Content of the text leaves, transfer encoding undone and embedded files taken out. */
+export type Texts = Map<Entity, Buffer>;
+
+export interface ReadableText {
+  readonly text: string;
+  /** It holds an inline PGP message (RFC 4880 §6.2). */
+  readonly pgp: boolean;
+}
+
+/** Parts are joined by a blank line. Mails inside speak only where the mail around them says nothing. */
+export function readableText(root: Entity, texts: Texts, context: CharsetContext, loss: Loss): ReadableText {
+  const own = new TextReader(texts, context, loss, false).read(root);
+  const text = own !== '' ? own : new TextReader(texts, context, loss, true).read(root);
+  const pgp = text.includes('-----BEGIN PGP MESSAGE-----');
+  if (text.length <= messageLimits.textLengthMax) return { text, pgp };
+  loss.lost('message.size-limit', root.bodyStart, 'the text is longer than is kept');
+  return { text: text.slice(0, messageLimits.textLengthMax).replace(/[\ud800-\udbff]$/, ''), pgp };
+}
+
+class TextReader {
+  readonly #texts: Texts;
+  readonly #context: CharsetContext;
+  readonly #loss: Loss;
+  readonly #withMails: boolean;
+
+  constructor(texts: Texts, context: CharsetContext, loss: Loss, withMails: boolean) {
+    this.#texts = texts;
+    this.#context = context;
+    this.#loss = loss;
+    this.#withMails = withMails;
+  }
+
+  read(entity: Entity): string {
+    const content = this.#texts.get(entity);
+    if (content !== undefined) return this.#readLeaf(entity, content);
+    if (isEmbeddedMail(entity) && !this.#withMails) return '';
+    if (entity.mediaType === 'multipart/alternative') return this.#readAlternative(entity);
+    return entity.children
+      .map((child) => this.read(child))
+      .filter((text) => text !== '')
+      .join('\n\n');
+  }
+
+  /** Plain text if there is any, else the richest form, which is the last. */
+  #readAlternative(entity: Entity): string {
+    for (const child of entity.children) {
+      if (!this.#isPlain(child)) continue;
+      const text = this.read(child);
+      if (text !== '') return text;
+    }
+    for (const child of entity.children.toReversed()) {
+      if (this.#isPlain(child)) continue;
+      const text = this.read(child);
+      if (text !== '') return text;
+    }
+    return '';
+  }
+
+  /** The first text inside is no markup. */
+  #isPlain(entity: Entity): boolean {
+    if (this.#texts.has(entity)) return !isMarkup(entity.mediaType);
+    for (const child of entity.children) {
+      if (this.#texts.has(child) || child.children.length > 0) return this.#isPlain(child);
+    }
+    return false;
+  }
+
+  #readLeaf(entity: Entity, content: Buffer): string {
+    const html = entity.mediaType === 'text/html';
+    const label = entity.contentType.get('charset');
+    const named = html ? (trusted(label) ?? charsetOfMeta(content) ?? label) : label;
+    const { text, problem } = decodeText(content, named, this.#context);
+    if (problem === 'unknown') {
+      this.#loss.note(
+        'message.charset-unknown',
+        entity.bodyStart,
+        'a charset name that means nothing: its text is guessed',
+      );
+    } else if (problem === 'damaged') {
+      this.#loss.note(
+        'message.encoding-damaged',
+        entity.bodyStart,
+        'text with octets that its charset does not have',
+      );
+    }
+    if (html) return trimText(htmlToText(text));
+    const lines = withLineFeeds(text);
+    if (isMarkup(entity.mediaType)) return trimText(htmlToText(enrichedToHtml(lines)));
+    const flowed = entity.contentType.get('format')?.toLowerCase() === 'flowed';
+    return trimText(flowed ? unflow(lines, entity.contentType.get('delsp')?.toLowerCase() === 'yes') : lines);
+  }
+}
+
+function isMarkup(mediaType: string): boolean {
+  return mediaType === 'text/html' || mediaType === 'text/enriched' || mediaType === 'text/richtext';
+}
+
+/** Text labelled ASCII is often not, and then the markup knows better. */
+function trusted(label: string | undefined): string | undefined {
+  return label === undefined || /^"?(?:us-ascii|unknown.*|x-unknown|)"?$/i.test(label) ? undefined : label;
+}
+
+/** Octets of HTML in which `<meta … charset=…>` is looked for. */
+const metaProbeBytes = 4096;
+
+function charsetOfMeta(content: Buffer): string | undefined {
+  const head = content.toString('latin1', 0, metaProbeBytes);
+  if (!/<meta\b/i.test(head)) return undefined;
+  const label = /\bcharset\s{0,9}=\s{0,9}["']?([\w.:-]+)/i.exec(head)?.[1];
+  // Whoever read these octets to find "utf-16" in them has shown that they are not.
+  return label === undefined || /^utf-16/i.test(label) ? undefined : label;
+}
+
+/** text/enriched, RFC 1896: `<<` is a `<`, one line end is a blank, two are one. */
+function enrichedToHtml(text: string): string {
+  return text
+    .replaceAll('<<', '&lt;')
+    .replace(/<param>[^<]{0,500}<\/param>/gi, '')
+    .replace(/\n+/g, (ends) => {
+      return ends.length === 1 ? ' ' : '<br>'.repeat(ends.length - 1);
+    });
+}
+
+function withLineFeeds(text: string): string {
+  if (!text.includes('\r')) return text;
+  const lines = text.replaceAll('\r\n', '\n');
+  if (!lines.includes('\r')) return lines;
+  return lines.replace(/\r+\n?/g, (ends) => (ends.endsWith('\n') ? '\n' : '\n'.repeat(ends.length)));
+}
+
+/** Without the NULs and empty lines at its end, and the empty lines at its beginning. */
+function trimText(text: string): string {
+  let end = text.length;
+  while (end > 0 && isFiller(text.charCodeAt(end - 1))) end--;
+  let start = 0;
+  while (start < end && text.charCodeAt(start) === 0x0a) start++;
+  return text.slice(start, end);
+}
+
+function isFiller(unit: number): boolean {
+  return unit === 0 || unit === 0x0a || unit === 0x20 || unit === 0x1a || unit === 0x09;
+}
