@@ -143,7 +143,7 @@ export const messageLimits = {
   /** Addresses read from one field. */
   addressesMax: 10_000,
   /** Multiparts in multiparts, mails in mails. */
-  depthMax: 100,
+  depthMax: 256,
   /** Entities of one mail. */
   partsMax: 10_000,
   /** Text kept of one mail, in UTF-16 units. */

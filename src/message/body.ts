@@ -109,9 +109,6 @@ class BodyReader {
     if (/^application\/(?:vnd\.)?ms-tnef$/.test(mediaType) || named?.toLowerCase() === 'winmail.dat') {
       if (this.#openTnef(entity, content)) return;
     }
-    if (isMultipart(entity)) {
-      this.#loss.note('message.structure-damaged', entity.bodyStart, 'a multipart without parts');
-    }
     if (mediaType === 'text/html') this.#addPictures(content);
     this.files.addPart(entity, content);
   }
@@ -165,7 +162,8 @@ function isText(entity: Entity, parent: Entity | undefined, textsBefore: number)
     /^message\/(?:delivery-status|disposition-notification|feedback-report|global-delivery-status|partial)$/.test(
       mediaType,
     );
-  if (!readable) return isMultipart(entity) && entity.bodyEnd > entity.bodyStart;
+  // A multipart that cannot be split is shown as it is, unless only the bound on depth keeps it closed.
+  if (!readable) return isMultipart(entity) && entity.depth < messageLimits.depthMax;
   if (disposition?.value === 'attachment')
     return parent === undefined && disposition.get('filename') === undefined;
   // Only the root of multipart/related is shown; the other parts belong to it (RFC 2387).

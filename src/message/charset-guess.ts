@@ -126,7 +126,8 @@ function guessByShape(sample: Buffer, shape: Shape, context: CharsetContext): st
     !new TextDecoder(charset).decode(sample, { stream: true }).includes('\ufffd');
   if (looksShiftJis(shape) && fits('shift_jis')) return 'shift_jis';
   if (looksEucJp(shape) && fits('euc-jp')) return 'euc-jp';
-  const latin = shape.singleRuns * 2 > shape.evenRuns + shape.oddRuns && shape.longestRun <= 3;
+  const runs = shape.evenRuns + shape.oddRuns;
+  const latin = shape.singleRuns > 0 && shape.singleRuns * 3 >= runs && shape.longestRun <= 3;
   if (latin && fallback === 'gb18030') return 'windows-1252';
   if (looksEucKr(shape) && fits('euc-kr')) return 'euc-kr';
   if (shape.asciiTrails * 5 > shape.pairs && fits('big5')) return 'big5';

@@ -8,7 +8,7 @@ import { guessCharset, isPairedText, utf8IsCertain } from './charset-guess.ts';
 import { canonicalCharset, isChinese } from './charset-label.ts';
 import { decodeHz } from './hz.ts';
 import { decodeShifted } from './iso-2022.ts';
-import { decodeSingleByte } from './single-byte.ts';
+import { decodeSingleByte, isSingleByteCharset } from './single-byte.ts';
 import { decodeUtf7 } from './utf7.ts';
 
 /** What the rest of the mail tells about octets without a (credible) charset. */
@@ -48,6 +48,7 @@ export function decodeText(bytes: Buffer, label: string | undefined, context: Ch
 
 /** Decodes by `charset`, which must be canonical, and nothing else. */
 export function decodeAs(bytes: Buffer, charset: string): string {
+  if (charset === 'us-ascii') return bytes.toString('latin1');
   if (charset === 'utf-8' && isUtf8(bytes)) return withoutMark(bytes.toString('utf8'));
   switch (charset) {
     case 'hz-gb-2312':
@@ -61,18 +62,17 @@ export function decodeAs(bytes: Buffer, charset: string): string {
       return decodeAs(bytes, utf16Order(bytes));
     case 'utf-32':
       return decodeUtf32(bytes);
-    case 'ibm437':
-    case 'ibm850':
-      return decodeSingleByte(bytes, charset);
     default:
-      return decoderOf(charset).decode(bytes);
+      return isSingleByteCharset(charset)
+        ? decodeSingleByte(bytes, charset)
+        : decoderOf(charset).decode(bytes);
   }
 }
 
 function decoderOf(charset: string): TextDecoder {
   let decoder = decoders.get(charset);
   if (decoder === undefined) {
-    decoder = new TextDecoder(charset === 'us-ascii' ? 'windows-1252' : charset);
+    decoder = new TextDecoder(charset);
     decoders.set(charset, decoder);
   }
   return decoder;

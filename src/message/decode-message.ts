@@ -100,8 +100,9 @@ function messageIdOf(header: Header): string | undefined {
   if (raw === undefined) return undefined;
   const text = unfold(raw).trim();
   const open = text.indexOf('<');
-  const close = text.indexOf('>', open);
-  const id = open < 0 ? text : text.slice(open + 1, close < 0 ? undefined : close);
+  const close = text.lastIndexOf('>');
+  const usual = /<([^<>\s]+@[^<>\s]+)>/.exec(text)?.[1];
+  const id = usual ?? (open < 0 ? text : text.slice(open + 1, close < open ? undefined : close));
   const clean = id.replace(/[\x00-\x20\x7f]/g, '');
   return clean === '' ? undefined : clean;
 }

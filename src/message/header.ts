@@ -130,6 +130,12 @@ export function readHeader(
     }
     position = next;
   }
+  // A value that reaches over the limit is cut there, the fields before it are kept.
+  const last = spans.at(-1);
+  if (last !== undefined && last.end > start + messageLimits.headerBytesMax) {
+    last.end = start + messageLimits.headerBytesMax;
+    overLimit = true;
+  }
   const cutOff = !ended && end > start && source[end - 1] !== lineFeed;
   return { header: new Header(fieldsOf(source, start, spans)), bodyStart, cutOff, brokenLines, overLimit };
 }
@@ -137,13 +143,7 @@ export function readHeader(
 function fieldsOf(source: Buffer, start: number, spans: readonly Span[]): HeaderField[] {
   const last = spans.at(-1);
   if (last === undefined) return [];
-  let blockEnd = start;
-  for (const span of spans) {
-    // A value longer than the whole header may be is cut, the fields before it are kept.
-    span.end = Math.min(span.end, start + messageLimits.headerBytesMax);
-    blockEnd = Math.max(blockEnd, span.end);
-  }
-  const block = source.toString('latin1', start, blockEnd);
+  const block = source.toString('latin1', start, last.end);
   return spans.map((span) => ({
     name: block.slice(span.start - start, span.nameEnd - start).toLowerCase(),
     value: block.slice(span.valueStart - start, span.end - start).trim(),
@@ -216,15 +216,18 @@ const wellKnown =
 /** Lines looked at behind a broken one: a header that goes on does so soon. */
 const linesAhead = 20;
 
-/** A field with a well-known name follows before the empty line, so the broken line is not yet the body. */
+/** The header goes on behind a broken line: a well-known field follows, or nothing but fields up to the empty line. */
 function fieldFollows(source: Buffer, from: number, end: number): boolean {
   let position = from;
+  let onlyFields = position < end;
   for (let line = 0; line < linesAhead && position < end; line++) {
     const next = nextLine(source, position, end);
     const lineEnd = trimLineEnd(source, position, next);
-    if (lineEnd === position) return false;
+    if (lineEnd === position) return onlyFields && line > 0;
     const nameEnd = fieldNameEnd(source, position, Math.min(lineEnd, position + 80));
     if (nameEnd >= 0 && wellKnown.test(source.toString('latin1', position, nameEnd + 1))) return true;
+    const folded = line > 0 && (source[position] === space || source[position] === tab);
+    if (nameEnd < 0 && !folded) onlyFields = false;
     position = next;
   }
   return false;

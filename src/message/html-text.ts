@@ -42,6 +42,7 @@ class TagReader {
   readonly #lastDouble: number;
   readonly #lastSingle: number;
   readonly #lastComment: number;
+  readonly #neverClosed = new Set<string>();
 
   constructor(html: string) {
     this.#html = html;
@@ -100,14 +101,16 @@ class TagReader {
     return html.indexOf('>', from) + 1;
   }
 
-  /** Each of these searches ends at the element's end or, once, at the end of the text. */
+  /** A search that found nothing is not repeated: a mail may open the same element without end. */
   #skipElement(name: string, from: number): number {
+    if (this.#neverClosed.has(name)) return from;
     const end = name === 'head' ? /<\/head\b|<body\b/gi : new RegExp(`</${name}\\b`, 'gi');
     end.lastIndex = from;
     const match = end.exec(this.#html);
     if (match !== null) return match.index;
-    // A head that never ends has the body inside it.
-    return name === 'head' || name === 'title' || name === 'template' ? from : this.#html.length;
+    this.#neverClosed.add(name);
+    // A head or title that never ends has the body inside it; a script that never ends has nothing.
+    return name === 'style' || name === 'script' ? this.#html.length : from;
   }
 }
 

@@ -66,6 +66,8 @@ class EntityReader {
   readonly #state: TreeState;
   readonly #open: OpenEntity[] = [];
   #boundaries = 0;
+  /** Length of the longest boundary so far: more of a line is never compared. */
+  #longest = 0;
   #position: number;
 
   constructor(source: Buffer, place: TreePlace, state: TreeState) {
@@ -148,7 +150,9 @@ class EntityReader {
 
   #push(entity: Entity, boundary: string | undefined): void {
     this.#open.push({ entity, boundary });
-    if (boundary !== undefined) this.#boundaries++;
+    if (boundary === undefined) return;
+    this.#boundaries++;
+    this.#longest = Math.max(this.#longest, boundary.length);
   }
 
   /** An encoded mail has to be decoded first; where its text is plain to see the encoding is not true. */
@@ -215,20 +219,29 @@ class EntityReader {
     const next = feed < 0 || feed >= this.#place.end ? this.#place.end : feed + 1;
     let lineEnd = next;
     while (lineEnd > lineStart && (source[lineEnd - 1] ?? 0) <= 0x20) lineEnd--;
-    if (lineEnd - lineStart > boundaryLengthMax + 4) return undefined;
-    const line = source.toString('latin1', lineStart + 2, lineEnd);
+    const line = source.toString(
+      'latin1',
+      lineStart + 2,
+      Math.min(lineEnd, lineStart + 4 + this.#longest + 1),
+    );
+    const found = this.#match(line, '') ?? this.#match(line, ' ');
+    return found === undefined ? undefined : { ...found, lineStart, next };
+  }
+
+  /** An exact match counts first; RFC 2046 §5.1.1 also takes a boundary that has anything behind it. */
+  #match(line: string, behind: '' | ' '): { level: number; closing: boolean } | undefined {
     for (let level = this.#open.length - 1; level >= 0; level--) {
       const boundary = this.#open[level]?.boundary;
       if (boundary === undefined || !line.startsWith(boundary)) continue;
-      const rest = line.length - boundary.length;
-      if (rest === 0) return { level, closing: false, lineStart, next };
-      if (rest === 2 && line.endsWith('--')) return { level, closing: true, lineStart, next };
+      const rest = line.slice(boundary.length, boundary.length + 3);
+      if (behind === '' ? rest === '' : rest.startsWith(' ')) return { level, closing: false };
+      if (behind === '' ? rest === '--' : rest === '-- ') return { level, closing: true };
     }
     return undefined;
   }
 }
 
-/** RFC 2046 allows 70; a longer line is no boundary anybody wrote. */
+/** Octets of a line looked at for a boundary: RFC 2046 allows 70. */
 const boundaryLengthMax = 2000;
 
 /** The boundary of a body whose header does not name the right one: its first line `--…` that is followed by a header. */

@@ -15,7 +15,7 @@ export interface ReadableText {
   readonly pgp: boolean;
 }
 
-/** Parts are joined by a blank line. Mails inside speak only where the mail around them says nothing. */
+/** Parts are joined by a blank line. An attached mail speaks only where the mail around it says nothing. */
 export function readableText(root: Entity, texts: Texts, context: CharsetContext, loss: Loss): ReadableText {
   const own = new TextReader(texts, context, loss, false).read(root);
   const text = own !== '' ? own : new TextReader(texts, context, loss, true).read(root);
@@ -41,7 +41,7 @@ class TextReader {
   read(entity: Entity): string {
     const content = this.#texts.get(entity);
     if (content !== undefined) return this.#readLeaf(entity, content);
-    if (isEmbeddedMail(entity) && !this.#withMails) return '';
+    if (isEmbeddedMail(entity) && !this.#withMails && entity.disposition?.value === 'attachment') return '';
     if (entity.mediaType === 'multipart/alternative') return this.#readAlternative(entity);
     return entity.children
       .map((child) => this.read(child))
@@ -77,7 +77,9 @@ class TextReader {
     const html = entity.mediaType === 'text/html';
     const label = entity.contentType.get('charset');
     const named = html ? (trusted(label) ?? charsetOfMeta(content) ?? label) : label;
-    const { text, problem } = decodeText(content, named, this.#context);
+    const wide = named !== undefined && /utf-?(?:16|32)|ucs|unicode$/i.test(named);
+    const octets = html || wide ? content : withLineFeeds(content);
+    const { text, problem } = decodeText(octets, named, this.#context);
     if (problem === 'unknown') {
       this.#loss.note(
         'message.charset-unknown',
@@ -92,7 +94,7 @@ class TextReader {
       );
     }
     if (html) return trimText(htmlToText(text));
-    const lines = withLineFeeds(text);
+    const lines = wide ? text.replaceAll('\r\n', '\n') : text;
     if (isMarkup(entity.mediaType)) return trimText(htmlToText(enrichedToHtml(lines)));
     const flowed = entity.contentType.get('format')?.toLowerCase() === 'flowed';
     return trimText(flowed ? unflow(lines, entity.contentType.get('delsp')?.toLowerCase() === 'yes') : lines);
@@ -129,11 +131,33 @@ function enrichedToHtml(text: string): string {
     });
 }
 
-function withLineFeeds(text: string): string {
-  if (!text.includes('\r')) return text;
-  const lines = text.replaceAll('\r\n', '\n');
-  if (!lines.includes('\r')) return lines;
-  return lines.replace(/\r+\n?/g, (ends) => (ends.endsWith('\n') ? '\n' : '\n'.repeat(ends.length)));
+/**
+ * Line ends as `\n`: CRLF, CR alone, and CR CR LF as broken gateways write it. Done on octets, where no charset
+ * but UTF-16 and UTF-32 has them inside a character: ten times faster than on text.
+ */
+function withLineFeeds(content: Buffer): Buffer {
+  const first = content.indexOf(0x0d);
+  if (first < 0) return content;
+  const output = Buffer.allocUnsafe(content.length);
+  content.copy(output, 0, 0, first);
+  let length = first;
+  for (let position = first; position < content.length; position++) {
+    const octet = content[position] ?? 0;
+    if (octet !== 0x0d) {
+      output[length++] = octet;
+      continue;
+    }
+    let behind = position + 1;
+    while (content[behind] === 0x0d) behind++;
+    if (content[behind] === 0x0a) {
+      output[length++] = 0x0a;
+      position = behind;
+    } else {
+      for (; position < behind; position++) output[length++] = 0x0a;
+      position--;
+    }
+  }
+  return output.subarray(0, length);
 }
 
 /** Without the NULs and empty lines at its end, and the empty lines at its beginning. */
