@@ -42,43 +42,58 @@ export function decodeBase64(
   return decodeUniform(source, start, end) ?? decodeLenient(source, start, end);
 }
 
-/** Lines of equal length: the common case. Undefined where the data is not like that. */
+/** Lines of equal length without junk: the common case. Undefined where the data is not like that. */
 function decodeUniform(source: Buffer, start: number, end: number): DecodedOctets | undefined {
   let last = end;
   while (last > start && values[source[last - 1] ?? 0] === blank) last--;
   if (last === start) return { bytes: Buffer.alloc(0), cutOff: false };
-  const feed = source.indexOf(lineFeed, start);
-  const single = feed < 0 || feed >= last;
-  const stride = single ? last - start : feed + 1 - start;
-  const lineCharacters = single ? stride : source[feed - 1] === 0x0d ? stride - 2 : stride - 1;
-  if (lineCharacters <= 0) return undefined;
-  const lines = Math.floor((last - start) / stride);
-  const characters = lines * lineCharacters + Math.min((last - start) % stride, lineCharacters);
+  const characters = countCharacters(source, start, last);
+  if (characters === undefined) return undefined;
   let padded = 0;
   while (padded < 2 && source[last - 1 - padded] === padding) padded++;
   const expected = Math.floor(((characters - padded) * 3) / 4);
   const bytes = Buffer.allocUnsafe(expected + 3);
-  const groupLines = lineCharacters % 4 === 0 ? 1 : 4;
-  const step = single
-    ? chunkBytes
-    : Math.max(1, Math.floor(chunkBytes / (stride * groupLines))) * stride * groupLines;
+  const step = chunkOf(source, start, last);
   let length = 0;
   for (let position = start; position < last; position += step) {
     const chunk = source.toString('latin1', position, Math.min(last, position + step));
-    length += bytes.write(chunk, length, bytes.length - length, 'base64');
-    // A short chunk means junk or an early end: the slow way will tell.
-    if (
-      position + step < last &&
-      length !== Math.floor((charactersUpTo(position + step - start, stride, lineCharacters, single) * 3) / 4)
-    )
-      return undefined;
+    const written = bytes.write(chunk, length, bytes.length - length, 'base64');
+    length += written;
+    // A chunk that yields less than it should holds junk or an early padding: the slow way will tell.
+    if (written % 3 !== 0 && position + step < last) return undefined;
   }
-  if (length !== expected) return undefined;
+  // The runtime also takes the URL alphabet, which in mail is a footer's rule and no data.
+  const view = source.subarray(start, last);
+  if (length !== expected || view.includes(0x2d) || view.includes(0x5f)) return undefined;
   return { bytes: bytes.subarray(0, length), cutOff: (characters - padded) % 4 === 1 };
 }
 
-function charactersUpTo(octets: number, stride: number, lineCharacters: number, single: boolean): number {
-  return single ? octets : (octets / stride) * lineCharacters;
+/** Octets from one line's beginning to the next one's; all of the data where it is one line. */
+function strideOf(source: Buffer, start: number, last: number): number {
+  const feed = source.indexOf(lineFeed, start);
+  return feed < 0 || feed >= last ? last - start : feed + 1 - start;
+}
+
+/** Characters that are no line end, undefined where lines differ in length before the last one. */
+function countCharacters(source: Buffer, start: number, last: number): number | undefined {
+  const stride = strideOf(source, start, last);
+  if (stride === last - start) return stride;
+  const lineEnd = source[start + stride - 2] === 0x0d ? 2 : 1;
+  for (let feed = start + stride - 1; feed < last; feed += stride) {
+    if (source[feed] !== lineFeed) return undefined;
+  }
+  const lines = Math.floor((last - start) / stride);
+  const rest = (last - start) % stride;
+  return lines * (stride - lineEnd) + rest;
+}
+
+/** Octets of whole lines and whole groups, near `chunkBytes`. */
+function chunkOf(source: Buffer, start: number, last: number): number {
+  const stride = strideOf(source, start, last);
+  // Four lines hold whole groups whatever their length is.
+  return stride === last - start
+    ? chunkBytes
+    : Math.max(1, Math.floor(chunkBytes / (stride * 4))) * stride * 4;
 }
 
 /** Group by group: junk is skipped, padding ends a group and the next one begins afresh. */
