@@ -1,10 +1,12 @@
 /** Files of a mail in their order, with what their octets say they are. */
+import { messageLimits } from '../core/limits.ts';
 import { appleDataFork } from './apple-double.ts';
 import { decodeBase64 } from './base64.ts';
 import type { CharsetContext } from './charset.ts';
 import { decodeRaw } from './encoded-word.ts';
 import type { Entity } from './entity.ts';
 import { imageFormatOf, namesImage } from './image-format.ts';
+import type { Loss } from './loss.ts';
 import type { Attachment } from './types.ts';
 import type { EmbeddedFile } from './uuencode.ts';
 
@@ -23,8 +25,11 @@ export class AttachmentList {
   falseImages = 0;
   readonly #context: CharsetContext;
 
-  constructor(context: CharsetContext) {
+  readonly #loss: Loss;
+
+  constructor(context: CharsetContext, loss: Loss) {
     this.#context = context;
+    this.#loss = loss;
   }
 
   /** File name of a part: `filename` (RFC 2183), else `name`, else the end of Content-Location. */
@@ -63,6 +68,10 @@ export class AttachmentList {
   }
 
   add(file: FoundFile): void {
+    if (this.attachments.length >= messageLimits.partsMax) {
+      this.#loss.lost('message.part-limit', 0, 'more files than are kept');
+      return;
+    }
     const imageFormat = imageFormatOf(file.bytes);
     const claimed =
       file.declaredType.startsWith('image/') || (file.name !== undefined && namesImage(file.name));

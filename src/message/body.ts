@@ -47,7 +47,7 @@ class BodyReader {
   constructor(context: CharsetContext, loss: Loss) {
     this.#context = context;
     this.#loss = loss;
-    this.files = new AttachmentList(context);
+    this.files = new AttachmentList(context, loss);
   }
 
   visit(entity: Entity, parent: Entity | undefined): void {

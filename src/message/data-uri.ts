@@ -3,6 +3,7 @@
  *
  *     dataurl := "data:" [ mediatype ] [ ";base64" ] "," data
  */
+import { messageLimits } from '../core/limits.ts';
 import type { FoundFile } from './attachment-list.ts';
 import { decodeBase64 } from './base64.ts';
 import { decodeEntities } from './html-entity.ts';
@@ -18,7 +19,8 @@ const singleQuote = 0x27;
 export function findDataUris(html: Buffer, loss: Loss): readonly FoundFile[] {
   const found: FoundFile[] = [];
   let position = nextUri(html, 0);
-  while (position >= 0) {
+  // One more than are kept: the list of files notes that there were more.
+  while (position >= 0 && found.length <= messageLimits.partsMax) {
     const head = html.toString('latin1', position + 5, position + 5 + headMax);
     const comma = head.indexOf(',');
     const parsed =
@@ -75,10 +77,8 @@ function endOfUri(html: Buffer, start: number, before: number): number {
 }
 
 function base64Data(html: Buffer, start: number, end: number): Buffer {
-  const probe = html.indexOf(0x25, start);
-  const reference = html.indexOf(0x26, start);
-  if ((probe < 0 || probe >= end) && (reference < 0 || reference >= end))
-    return decodeBase64(html, start, end).bytes;
+  const view = html.subarray(start, end);
+  if (!view.includes(0x25) && !view.includes(0x26)) return decodeBase64(html, start, end).bytes;
   const plain = percentData(html, start, end);
   return decodeBase64(plain, 0, plain.length).bytes;
 }

@@ -4,6 +4,11 @@
  */
 
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+const month = months.join('|');
+const dayFirst = new RegExp(
+  `\\b(\\d{1,2})(?:st|nd|rd|th)?[\\s.-]*(${month})[a-z]*[\\s.,'-]*(\\d{2,4})\\b`,
+  'i',
+);
 
 /** Minutes east of Greenwich (§4.3); military letters mean nothing reliable and count as 0. */
 const namedZones: ReadonlyMap<string, number> = new Map([
@@ -64,7 +69,7 @@ function hourOf(clock: RegExpExecArray | null): number {
 function dayOf(text: string): string | undefined {
   const iso = /\b(\d{4})[-/.年]\s?(\d{1,2})[-/.月]\s?(\d{1,2})/.exec(text);
   if (iso !== null) return dayText(Number(iso[1]), Number(iso[2]), Number(iso[3]));
-  const usual = /\b(\d{1,2})(?:st|nd|rd|th)?[\s.-]*([A-Za-z]{3})[a-z]*[\s.,'-]*(\d{2,4})\b/.exec(text);
+  const usual = dayFirst.exec(text);
   if (usual !== null) return dayText(yearOf(usual[3] ?? ''), monthOf(usual[2] ?? ''), Number(usual[1]));
   const chinese = /\b(\d{1,2})\s*(\d{1,2})月\s*(\d{4})/.exec(text);
   if (chinese !== null) return dayText(Number(chinese[3]), Number(chinese[2]), Number(chinese[1]));
