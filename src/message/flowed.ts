@@ -3,10 +3,12 @@
  * with DelSp=yes that blank is not part of the text. A leading blank is stuffing.
  */
 
+import { TextBuilder } from './text-builder.ts';
+
 /** Joins flowed lines. `text` has `\n` line ends. */
 export function unflow(text: string, deleteSpace: boolean): string {
   if (!text.includes(' \n') && !text.includes('\n ')) return text;
-  const pieces: string[] = [];
+  const pieces = new TextBuilder();
   let depth = 0;
   let flowing = false;
   let position = 0;
@@ -29,5 +31,5 @@ export function unflow(text: string, deleteSpace: boolean): string {
     if (feed < 0) break;
     position = feed + 1;
   }
-  return pieces.join('');
+  return pieces.toString();
 }

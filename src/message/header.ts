@@ -82,53 +82,35 @@ export function readHeader(
   const spans: Span[] = [];
   let current: Span | undefined;
   let position = start;
-  let bodyStart = end;
+  let bodyStart: number | undefined;
   let brokenLines = 0;
   let overLimit = false;
-  let ended = false;
-  while (position < end) {
-    const next = nextLine(source, position, end);
-    const lineEnd = trimLineEnd(source, position, next);
-    const first = source[position];
-    if (lineEnd === position) {
-      bodyStart = next;
-      ended = true;
-      break;
-    }
-    if (first === hyphen && isDelimiter(position)) {
-      bodyStart = position;
-      ended = true;
-      break;
-    }
-    const nameEnd = fieldNameEnd(source, position, lineEnd);
-    if (first === space || first === tab) {
-      if (isBlankSeparator(source, position, lineEnd, next, end)) {
-        bodyStart = next;
-        ended = true;
+  while (position < end && bodyStart === undefined) {
+    const line = lineAt(source, position, end);
+    switch (kindOf(source, line, end, current, spans.length > 0, isDelimiter)) {
+      case 'empty':
+        bodyStart = line.next;
+        break;
+      case 'body':
+        bodyStart = position;
+        break;
+      case 'fold':
+        if (current !== undefined) current.end = line.end;
+        break;
+      case 'field': {
+        overLimit ||=
+          spans.length >= messageLimits.headerFieldsMax || position - start >= messageLimits.headerBytesMax;
+        current = overLimit ? undefined : spanOf(source, line);
+        if (current !== undefined) spans.push(current);
         break;
       }
-      if (current !== undefined) current.end = lineEnd;
-    } else if (nameEnd >= 0) {
-      current = undefined;
-      if (spans.length >= messageLimits.headerFieldsMax || position - start >= messageLimits.headerBytesMax) {
-        overLimit = true;
-      } else {
-        current = { start: position, nameEnd, valueStart: source.indexOf(colon, nameEnd) + 1, end: lineEnd };
-        spans.push(current);
-      }
-    } else if (isMailboxSeparator(source, position, lineEnd)) {
-      // The `From ` line of an mbox file is no field, wherever a program left it.
-    } else if (current !== undefined && continuesWithoutFold(source, position, current)) {
-      current.end = lineEnd;
-    } else if (spans.length > 0 && fieldFollows(source, next, end)) {
-      brokenLines++;
-      current = undefined;
-    } else {
-      bodyStart = position;
-      ended = true;
-      break;
+      case 'broken':
+        brokenLines++;
+        current = undefined;
+        break;
+      case 'mailbox':
     }
-    position = next;
+    position = line.next;
   }
   // A value that reaches over the limit is cut there, the fields before it are kept.
   const last = spans.at(-1);
@@ -136,8 +118,57 @@ export function readHeader(
     last.end = start + messageLimits.headerBytesMax;
     overLimit = true;
   }
-  const cutOff = !ended && end > start && source[end - 1] !== lineFeed;
-  return { header: new Header(fieldsOf(source, start, spans)), bodyStart, cutOff, brokenLines, overLimit };
+  const cutOff = bodyStart === undefined && end > start && source[end - 1] !== lineFeed;
+  const header = new Header(fieldsOf(source, start, spans));
+  return { header, bodyStart: bodyStart ?? end, cutOff, brokenLines, overLimit };
+}
+
+interface Line {
+  readonly start: number;
+  /** Behind the last octet that is no line end. */
+  readonly end: number;
+  /** The next line's start. */
+  readonly next: number;
+  /** Behind the field name, -1 where the line is no field. */
+  readonly nameEnd: number;
+}
+
+function lineAt(source: Buffer, start: number, end: number): Line {
+  const next = nextLine(source, start, end);
+  const lineEnd = trimLineEnd(source, start, next);
+  return { start, end: lineEnd, next, nameEnd: fieldNameEnd(source, start, lineEnd) };
+}
+
+function spanOf(source: Buffer, line: Line): Span {
+  return {
+    start: line.start,
+    nameEnd: line.nameEnd,
+    valueStart: source.indexOf(colon, line.nameEnd) + 1,
+    end: line.end,
+  };
+}
+
+/** `mailbox` is the `From ` line of an mbox file, no field wherever a program left it; `body` begins with this very line. */
+type LineKind = 'empty' | 'field' | 'fold' | 'mailbox' | 'broken' | 'body';
+
+function kindOf(
+  source: Buffer,
+  line: Line,
+  end: number,
+  current: Span | undefined,
+  anyField: boolean,
+  isDelimiter: (lineStart: number) => boolean,
+): LineKind {
+  if (line.end === line.start) return 'empty';
+  const first = source[line.start];
+  if (first === hyphen && isDelimiter(line.start)) return 'body';
+  if (first === space || first === tab) {
+    return isBlankSeparator(source, line.start, line.end, line.next, end) ? 'empty' : 'fold';
+  }
+  if (line.nameEnd >= 0) return 'field';
+  if (isMailboxSeparator(source, line.start, line.end)) return 'mailbox';
+  if (current !== undefined && continuesWithoutFold(source, line.start, current)) return 'fold';
+  return anyField && fieldFollows(source, line.next, end) ? 'broken' : 'body';
 }
 
 function fieldsOf(source: Buffer, start: number, spans: readonly Span[]): HeaderField[] {

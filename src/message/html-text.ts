@@ -5,6 +5,7 @@
  * One pass and no tree: mail HTML is broken in every way, and a tokenizer cannot be made to backtrack.
  */
 import { decodeEntities } from './html-entity.ts';
+import { TextBuilder } from './text-builder.ts';
 
 /** Elements that begin and end a line; the number is how many line ends separate them. */
 const blocks: ReadonlyMap<string, number> = new Map([
@@ -138,7 +139,7 @@ function runOfLessThan(html: string, from: number): number {
 }
 
 class TextWriter {
-  readonly #pieces: string[] = [];
+  readonly #pieces = new TextBuilder();
   /** Line ends and white space that are written before the next text, if one comes. */
   #lineEnds = 0;
   #blank = '';
@@ -191,6 +192,6 @@ class TextWriter {
   }
 
   finish(): string {
-    return this.#pieces.join('').replaceAll('\u00a0', ' ').trim();
+    return this.#pieces.toString().replaceAll('\u00a0', ' ').trim();
   }
 }

@@ -7,6 +7,8 @@
  *     end
  */
 
+import { messageLimits } from '../core/limits.ts';
+
 export interface EmbeddedFile {
   /** Raw octets of the name as Latin-1. */
   readonly name: string | undefined;
@@ -29,7 +31,8 @@ export function extractUuencoded(text: Buffer): ExtractedFiles | undefined {
   const rest: Buffer[] = [];
   let kept = 0;
   let position = 0;
-  for (;;) {
+  // One more than are kept, so that the list of files notes it; the rest stays in the text.
+  while (files.length <= messageLimits.partsMax) {
     const start = nextBegin(text, position);
     if (start < 0) break;
     const bodyStart = lineAfter(text, start);

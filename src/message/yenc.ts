@@ -6,6 +6,7 @@
  *     =yend size=123456 crc32=abcdef12
  */
 import { crc32 } from 'node:zlib';
+import { messageLimits } from '../core/limits.ts';
 import type { EmbeddedFile, ExtractedFiles } from './uuencode.ts';
 
 const lineFeed = 0x0a;
@@ -20,7 +21,7 @@ export function extractYenc(text: Buffer): ExtractedFiles | undefined {
   const rest: Buffer[] = [];
   let kept = 0;
   let start = lineWith(text, '=ybegin ', 0);
-  while (start >= 0) {
+  while (start >= 0 && files.length <= messageLimits.partsMax) {
     const begin = controlLine(text, start);
     let dataStart = lineAfter(text, start);
     const isPart = text.toString('latin1', dataStart, dataStart + 7) === '=ypart ';
@@ -48,7 +49,7 @@ function isIntact(bytes: Buffer, endLine: string): boolean {
 }
 
 /** Undoes the encoding of the octets from `start` to `end`; line ends are no data. */
-export function decodeYenc(text: Buffer, start: number, end: number): Buffer {
+function decodeYenc(text: Buffer, start: number, end: number): Buffer {
   const output = Buffer.allocUnsafe(end - start);
   let length = 0;
   for (let position = start; position < end; position++) {
