@@ -57,6 +57,8 @@ interface Shape {
   /** Runs of one octet between ASCII letters or at a word's edge: accents of a Latin script. */
   readonly singleRuns: number;
   readonly longestRun: number;
+  /** Runs between two small ASCII letters: an umlaut inside a word. */
+  readonly insideWords: number;
   /** Read as pairs: how many, how many of them end in an ASCII octet, and the count of each lead octet. */
   readonly pairs: number;
   readonly asciiTrails: number;
@@ -72,6 +74,7 @@ function shapeOf(bytes: Buffer): Shape {
   let oddRuns = 0;
   let singleRuns = 0;
   let longestRun = 0;
+  let insideWords = 0;
   let run = 0;
   let lowLetters = 0;
   let highLetters = 0;
@@ -89,9 +92,24 @@ function shapeOf(bytes: Buffer): Shape {
     else oddRuns++;
     if (run === 1) singleRuns++;
     if (run > longestRun) longestRun = run;
+    if (isSmallLetter(octet) && isSmallLetter(bytes[index - run - 1] ?? 0)) insideWords++;
     run = 0;
   }
-  return { high, evenRuns, oddRuns, singleRuns, longestRun, lowLetters, highLetters, ...pairsOf(bytes) };
+  return {
+    high,
+    evenRuns,
+    oddRuns,
+    singleRuns,
+    longestRun,
+    insideWords,
+    lowLetters,
+    highLetters,
+    ...pairsOf(bytes),
+  };
+}
+
+function isSmallLetter(octet: number): boolean {
+  return octet >= 0x61 && octet <= 0x7a;
 }
 
 function pairsOf(bytes: Buffer): Pick<Shape, 'pairs' | 'asciiTrails' | 'leads'> {
@@ -127,7 +145,8 @@ function guessByShape(sample: Buffer, shape: Shape, context: CharsetContext): st
   if (looksShiftJis(shape) && fits('shift_jis')) return 'shift_jis';
   if (looksEucJp(shape) && fits('euc-jp')) return 'euc-jp';
   const runs = shape.evenRuns + shape.oddRuns;
-  const latin = shape.singleRuns > 0 && shape.singleRuns * 3 >= runs && shape.longestRun <= 3;
+  const accents = shape.singleRuns > 0 && shape.singleRuns * 3 >= runs && shape.longestRun <= 3;
+  const latin = accents || (shape.longestRun <= 2 && shape.insideWords === runs);
   if (latin && fallback === 'gb18030') return 'windows-1252';
   if (looksEucKr(shape) && fits('euc-kr')) return 'euc-kr';
   if (shape.asciiTrails * 5 > shape.pairs && fits('big5')) return 'big5';

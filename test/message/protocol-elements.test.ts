@@ -96,6 +96,8 @@ table('guessCharset', (digits) => guessCharset(hex(digits), nothing), [
   ['82b182f182c982bf82cd90a28a45', 'shift_jis'],
   ['a4b3a4f3a4cba4c1a4cf', 'euc-jp'],
   ['477269fc6e65', 'windows-1252'],
+  ['4772f6df6520', 'windows-1252'],
+  ['41d6d042', 'gb18030'],
   ['1b2442467c', 'iso-2022-jp'],
   ['1b2429430e', 'iso-2022-kr'],
 ]);
