@@ -31,7 +31,8 @@ class AddressParser {
   overLimit = false;
   readonly #text: string;
   readonly #context: CharsetContext;
-  readonly #lastQuote: number;
+  /** Behind it no quoted string closes any more, so a quote there is only a character. */
+  #lastQuote: number;
   readonly #lastParenthesis: number;
   /** The mailbox in progress: words before the bracket, with and without their quotes. */
   #phrase: string[] = [];
@@ -89,7 +90,6 @@ class AddressParser {
 
   #readQuoted(start: number): number {
     if (start >= this.#lastQuote) {
-      // A quote that never closes is only a character.
       return start + 1;
     }
     let content = '';
@@ -105,6 +105,8 @@ class AddressParser {
         return position + 1;
       }
     }
+    // All quotes that follow are escaped: none of them is looked at again.
+    this.#lastQuote = start;
     return start + 1;
   }
 

@@ -286,6 +286,9 @@ describe('decodeMessage takes time in proportion to the mail', () => {
     ['encoded words', octets('Subject: ', '=?gb2312?B?1tDOxA==?= '.repeat(100_000), '\n\n')],
     ['beginnings of encoded words', octets('To: ', '=?a?q?'.repeat(160_000), '\n\n')],
     ['quotes and parentheses', octets('To: ', '"a" ('.repeat(200_000), '\n\n')],
+    ['escaped quotes', octets('To: ', '"', '\\"'.repeat(400_000), '\n\n')],
+    ['escaped parentheses', octets('To: ', '(\\)'.repeat(300_000), ')\n\n')],
+    ['routes without an end', octets('To: ', '<@a,'.repeat(200_000), '\n\n')],
     ['blanks in parameters', octets('Content-Type: text/plain; a=', ' '.repeat(1_000_000), '\n\n')],
     [
       'multiparts whose boundary is wrong',
