@@ -105,6 +105,20 @@ export const dialogueLimits = {
   lookAheadBytesMax: 4096,
   /** First octets looked at to tell the protocol. */
   sniffBytesMax: 4096,
+  /** Octets kept while a side of which nothing was ever captured might still answer. */
+  silentSideBytesMax: 1 << 20,
+  /** IMAP: texts and literals of one command or response; the rest is passed over. */
+  fragmentsMax: 10_000,
+  /** IMAP: parenthesised lists in lists; deeper ones are passed over. */
+  listDepthMax: 100,
+  /** IMAP: values of one response; the rest is passed over. */
+  listValuesMax: 200_000,
+  /** IMAP: octets of sections and listings kept per connection until their mail is whole. */
+  pendingSectionBytesMax: 32 << 20,
+  /** IMAP: pieces of one section that arrive out of order. */
+  sectionPiecesMax: 65_536,
+  /** IMAP: expunged sequence numbers and known UIDs remembered of the selected mailbox. */
+  sequenceNumbersMax: 16_384,
 } as const;
 
 export const tlsLimits = {

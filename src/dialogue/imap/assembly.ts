@@ -1,0 +1,295 @@
+/**
+ * Mails that a client reads in several commands: `BODY[]<o.n>` pieces become the exact mail, sections become
+ * one message that reads the same (synthesise.ts). A mail is named by mailbox and UID, see mailbox-state.ts.
+ *
+ * It is handed out when it is whole; otherwise when the connection ends, its sequence number loses its
+ * meaning, or memory runs out, then as incomplete. Header listings never become a mail. A message that was
+ * also fetched as a whole is handed out a second time only if the sections were whole, too.
+ */
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Sighting } from '../../stream/types.ts';
+import type { Place } from '../half-stream.ts';
+import type { MissingRange } from '../types.ts';
+import { type BodyPart, bodyPart } from './body-structure.ts';
+import { envelopeFields, type HeaderField } from './header-fields.ts';
+import { type Piece, Pieces } from './pieces.ts';
+import { synthesise } from './synthesise.ts';
+import type { Value } from './value.ts';
+
+export interface AssembledMail {
+  readonly method: 'FETCH BODY[]<partial>' | 'FETCH sections';
+  readonly mailbox: string | null;
+  readonly uid: number | null;
+  readonly bytes: Buffer;
+  readonly exact: boolean;
+  readonly complete: boolean;
+  readonly missing: readonly MissingRange[];
+  readonly first: Place;
+  readonly last: Sighting;
+  readonly wireBytes: number;
+  /** It was handed out because memory ran out. */
+  readonly evicted: boolean;
+}
+
+/** One section, or a piece of one, as it came. */
+export interface SectionPiece extends Piece {
+  readonly section: string;
+  readonly partial: boolean;
+  readonly requested: number | undefined;
+  readonly first: Place;
+  readonly last: Sighting;
+  readonly captured: number;
+}
+
+interface Gathering {
+  readonly sections: Map<string, Pieces>;
+  first: Place;
+  last: Sighting;
+  wireBytes: number;
+}
+
+interface PendingMail {
+  readonly mailbox: string | null;
+  uid: number | undefined;
+  size: number | undefined;
+  /** Made from ENVELOPE; values are not kept, for they hold on to the packets they came in. */
+  envelope: readonly HeaderField[];
+  structure: BodyPart | undefined;
+  fetchedWhole: boolean;
+  /** Its header, for sections that come without one. */
+  header: Buffer | undefined;
+  partial: Gathering | undefined;
+  sections: Gathering | undefined;
+  sectionsDone: boolean;
+  partialDone: boolean;
+  cost: number;
+}
+
+/** Roughly what the object and the maps of one mail take. */
+const ENTRY_COST = 1000;
+const VALUE_COST = 100;
+/** Longer headers of whole mails are not kept for the sections of the same mail. */
+const HEADER_BYTES_MAX = 65_536;
+
+export class Assembly {
+  #pending = new Map<string, PendingMail>();
+  #cost = 0;
+
+  /** The message of `key`, of which it is now known that it is the same as that of `slotKey`. */
+  identify(slotKey: string, key: string, uid: number): void {
+    const known = this.#pending.get(slotKey);
+    if (known === undefined || slotKey === key) return;
+    this.#pending.delete(slotKey);
+    if (this.#pending.has(key)) {
+      this.#cost -= known.cost;
+      return;
+    }
+    known.uid = uid;
+    this.#pending.set(key, known);
+  }
+
+  describe(key: string, mailbox: string | null, uid: number | undefined, told: Description): AssembledMail[] {
+    const mail = this.#mail(key, mailbox, uid);
+    mail.size ??= told.size;
+    if (told.envelope !== undefined && mail.envelope.length === 0) {
+      mail.envelope = envelopeFields(told.envelope);
+      this.#charge(mail, valueCost(told.envelope));
+    }
+    if (told.structure !== undefined && (mail.structure === undefined || told.structureExtended)) {
+      mail.structure = bodyPart(told.structure);
+      this.#charge(mail, valueCost(told.structure));
+    }
+    return this.#makeRoom(key);
+  }
+
+  /** The whole message came in one piece. */
+  fetchedWhole(key: string, mailbox: string | null, uid: number | undefined, bytes: Buffer): AssembledMail[] {
+    const mail = this.#mail(key, mailbox, uid);
+    mail.fetchedWhole = true;
+    this.#keepHeader(mail, bytes);
+    return this.#makeRoom(key);
+  }
+
+  add(key: string, mailbox: string | null, uid: number | undefined, piece: SectionPiece): AssembledMail[] {
+    const mail = this.#mail(key, mailbox, uid);
+    const wholeMessage = piece.section === '';
+    // Once handed out, further sections of the same message are no other mail.
+    if (!wholeMessage && mail.sectionsDone) return [];
+    const open = wholeMessage ? mail.partial : mail.sections;
+    const gathering = open ?? newGathering(piece);
+    if (wholeMessage) mail.partial = gathering;
+    else mail.sections = gathering;
+    this.#keep(mail, gathering, piece);
+    const ready = wholeMessage ? this.#partialIfWhole(mail) : this.#sectionsIfWhole(mail);
+    return [...ready, ...this.#makeRoom(key)];
+  }
+
+  /** Sequence numbers lose their meaning: what has no UID is handed out. */
+  *leaveMailbox(): Iterable<AssembledMail> {
+    for (const [key, mail] of this.#pending) {
+      if (mail.uid === undefined) yield* this.#remove(key, mail, false);
+    }
+  }
+
+  *flush(): Iterable<AssembledMail> {
+    for (const [key, mail] of this.#pending) yield* this.#remove(key, mail, false);
+  }
+
+  #mail(key: string, mailbox: string | null, uid: number | undefined): PendingMail {
+    const known = this.#pending.get(key);
+    if (known !== undefined) return known;
+    const mail: PendingMail = {
+      mailbox,
+      uid,
+      size: undefined,
+      envelope: [],
+      structure: undefined,
+      fetchedWhole: false,
+      header: undefined,
+      partial: undefined,
+      sections: undefined,
+      sectionsDone: false,
+      partialDone: false,
+      cost: 0,
+    };
+    this.#pending.set(key, mail);
+    this.#charge(mail, ENTRY_COST);
+    return mail;
+  }
+
+  #keep(mail: PendingMail, gathering: Gathering, piece: SectionPiece): void {
+    let pieces = gathering.sections.get(piece.section);
+    if (pieces === undefined) {
+      // Each is an object; a message has as many parts as its decoder will read.
+      if (gathering.sections.size >= dialogueLimits.fragmentsMax) return;
+      pieces = new Pieces();
+      gathering.sections.set(piece.section, pieces);
+      this.#charge(mail, ENTRY_COST);
+    }
+    const before = pieces.keptBytes;
+    // A copy, because a few octets would hold on to the packet they came in.
+    const kept = { ...piece, bytes: piece.bytes.length < 65_536 ? Buffer.from(piece.bytes) : piece.bytes };
+    if (piece.partial) pieces.add(kept, piece.requested);
+    else pieces.addWhole(kept);
+    this.#charge(mail, pieces.keptBytes - before);
+    gathering.last = piece.last;
+    gathering.wireBytes += piece.captured;
+  }
+
+  #keepHeader(mail: PendingMail, bytes: Buffer): void {
+    const header = mail.header === undefined ? headerOf(bytes) : undefined;
+    if (header === undefined) return;
+    mail.header = header;
+    this.#charge(mail, header.length);
+  }
+
+  #partialIfWhole(mail: PendingMail): AssembledMail[] {
+    return mail.partial?.sections.get('')?.isWhole(mail.size) ? this.#handOutPartial(mail, false) : [];
+  }
+
+  #handOutPartial(mail: PendingMail, evicted: boolean): AssembledMail[] {
+    const { partial } = mail;
+    const pieces = partial?.sections.get('');
+    if (partial === undefined || pieces === undefined) return [];
+    mail.partial = undefined;
+    this.#charge(mail, -pieces.keptBytes - ENTRY_COST);
+    const { bytes, missing } = pieces.join(mail.size);
+    const complete = missing.length === 0;
+    // A preview of a mail that was also seen whole tells nothing new.
+    if (!complete && (mail.fetchedWhole || mail.partialDone)) return [];
+    mail.partialDone ||= complete;
+    if (complete) this.#keepHeader(mail, bytes);
+    const result = { bytes, missing, complete, exact: true, evicted };
+    return [{ method: 'FETCH BODY[]<partial>', ...this.#origin(mail, partial), ...result }];
+  }
+
+  /** Header and text: nothing that comes later could add to it. */
+  #sectionsIfWhole(mail: PendingMail): AssembledMail[] {
+    const { sections } = mail;
+    const header = sections?.sections.get('HEADER');
+    const text = sections?.sections.get('TEXT');
+    return header?.isWhole(undefined) && text?.isWhole(undefined) ? this.#handOutSections(mail, false) : [];
+  }
+
+  #handOutSections(mail: PendingMail, evicted: boolean): AssembledMail[] {
+    const { sections: gathering } = mail;
+    if (gathering === undefined) return [];
+    mail.sections = undefined;
+    let freed = 0;
+    for (const pieces of gathering.sections.values()) freed += pieces.keptBytes + ENTRY_COST;
+    this.#charge(mail, -freed);
+    const { sections } = gathering;
+    if (![...sections.keys()].some(isContent)) return [];
+    const { envelope, structure, header } = mail;
+    const message = synthesise({ sections, envelope, structure, header });
+    const known = mail.fetchedWhole || mail.partialDone;
+    if (message === undefined || (!message.complete && known)) return [];
+    mail.sectionsDone = true;
+    const missing = message.complete ? [] : [{ offset: message.bytes.length, length: undefined }];
+    const result = { bytes: message.bytes, complete: message.complete, missing, exact: false, evicted };
+    return [{ method: 'FETCH sections', ...this.#origin(mail, gathering), ...result }];
+  }
+
+  #origin(mail: PendingMail, gathering: Gathering) {
+    const { first, last, wireBytes } = gathering;
+    return { mailbox: mail.mailbox, uid: mail.uid ?? null, first, last, wireBytes };
+  }
+
+  #remove(key: string, mail: PendingMail, evicted: boolean): AssembledMail[] {
+    const ready = [...this.#handOutPartial(mail, evicted), ...this.#handOutSections(mail, evicted)];
+    this.#pending.delete(key);
+    this.#cost -= mail.cost;
+    return ready;
+  }
+
+  /** The oldest go first; the mail in progress stays, it is bounded by itself. */
+  #makeRoom(current: string): AssembledMail[] {
+    const ready: AssembledMail[] = [];
+    if (this.#cost <= dialogueLimits.pendingSectionBytesMax) return ready;
+    for (const [key, mail] of this.#pending) {
+      if (this.#cost <= dialogueLimits.pendingSectionBytesMax) break;
+      if (key !== current) ready.push(...this.#remove(key, mail, true));
+    }
+    return ready;
+  }
+
+  #charge(mail: PendingMail, octets: number): void {
+    mail.cost += octets;
+    this.#cost += octets;
+  }
+}
+
+export interface Description {
+  readonly size: number | undefined;
+  readonly envelope: Value | undefined;
+  readonly structure: Value | undefined;
+  /** BODYSTRUCTURE, which tells more than BODY. */
+  readonly structureExtended: boolean;
+}
+
+function newGathering(piece: SectionPiece): Gathering {
+  return { sections: new Map(), first: piece.first, last: piece.last, wireBytes: 0 };
+}
+
+/** A copy, so that the mail itself can go; undefined where the header is no usual one. */
+function headerOf(bytes: Buffer): Buffer | undefined {
+  const beginning = bytes.subarray(0, HEADER_BYTES_MAX);
+  const end = beginning.indexOf('\r\n\r\n');
+  return end < 0 ? undefined : Buffer.from(beginning.subarray(0, end + 4));
+}
+
+/** Everything but the header and the MIME headers of parts. */
+function isContent(section: string): boolean {
+  return !section.startsWith('HEADER') && !section.endsWith('.MIME') && !section.includes('.HEADER');
+}
+
+function valueCost(value: Value): number {
+  let cost = 0;
+  const open: Value[] = [value];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    cost += VALUE_COST;
+    if (next.kind === 'list') for (const item of next.items) open.push(item);
+    else if (next.kind === 'string') cost += next.bytes.length;
+  }
+  return cost;
+}

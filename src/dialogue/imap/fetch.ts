@@ -1,0 +1,97 @@
+/**
+ * FETCH responses, RFC 9051 §7.5.2. Items come in any order, unasked for, and each as often as the server
+ * likes; a whole message may be a literal or a quoted string.
+ *
+ *     message-data = nz-number SP ("EXPUNGE" / ("FETCH" SP msg-att))
+ *     msg-att      = "(" msg-att-item *(SP msg-att-item) ")"
+ */
+import type { Place } from '../half-stream.ts';
+import type { CollectedMessage } from '../message-collector.ts';
+import type { Description } from './assembly.ts';
+import type { Unit } from './fragmentizer.ts';
+import { isHeaderSection, type SectionItem, sectionItem } from './section.ts';
+import { isNil, type Str, textOf, type Value, ValueReader } from './value.ts';
+
+export interface FetchedContent {
+  readonly item: SectionItem;
+  readonly content: CollectedMessage;
+  /** The length that the server announced. */
+  readonly length: number;
+  /** Octets that were captured. */
+  readonly captured: number;
+  /** The announced length is not the content's. */
+  readonly mismatch: boolean;
+}
+
+export interface FetchResponse {
+  readonly sequence: number;
+  readonly uid: number | undefined;
+  readonly contents: readonly FetchedContent[];
+  readonly description: Description;
+  /** Header fields were fetched and no content: a listing. */
+  readonly isListing: boolean;
+  readonly limitReached: boolean;
+}
+
+/** Undefined where `unit` is no FETCH response. */
+export function fetchResponse(unit: Unit): FetchResponse | undefined {
+  const reader = new ValueReader(unit);
+  if (reader.atom() !== '*') return undefined;
+  reader.skipSpaces();
+  const sequence = numberOf(reader.atom());
+  reader.skipSpaces();
+  if (sequence === undefined || reader.atom().toUpperCase() !== 'FETCH') return undefined;
+  reader.skipSpaces();
+  if (!reader.openList()) return undefined;
+  const items = readItems(reader);
+  const contents = items.flatMap(([name, value]) => contentOf(name, value) ?? []);
+  const last = (wanted: string): Value | undefined =>
+    items.findLast(([name, value]) => name === wanted && !isNil(value))?.[1];
+  const structure = last('BODYSTRUCTURE');
+  const description: Description = {
+    size: numberOf(textOf(last('RFC822.SIZE'))),
+    envelope: last('ENVELOPE'),
+    structure: structure ?? last('BODY'),
+    structureExtended: structure !== undefined,
+  };
+  const header = description.envelope !== undefined || contents.length > 0;
+  const isListing = header && contents.every(({ item }) => isHeaderSection(item.section));
+  const uid = numberOf(textOf(last('UID')));
+  return { sequence, uid, contents, description, isListing, limitReached: reader.limitReached };
+}
+
+function readItems(reader: ValueReader): [string, Value][] {
+  const items: [string, Value][] = [];
+  for (;;) {
+    reader.skipSpaces();
+    if (reader.isAtEnd || reader.closeList()) return items;
+    const name = reader.itemName().toUpperCase();
+    const value = reader.value();
+    if (value === undefined && name === '') return items;
+    if (value !== undefined) items.push([name, value]);
+  }
+}
+
+function contentOf(name: string, value: Value): FetchedContent | undefined {
+  const item = sectionItem(name);
+  if (item === undefined || value.kind !== 'string') return undefined;
+  // Asked for a part that does not exist, servers send an empty string.
+  if (/^[\d.]+$/.test(item.section) && value.bytes.length === 0 && value.literal === undefined)
+    return undefined;
+  const { literal } = value;
+  if (literal !== undefined) {
+    const { content, length, captured, mismatch } = literal;
+    return { item, content, length, captured, mismatch };
+  }
+  const { length } = value.bytes;
+  return { item, content: quotedContent(value), length, captured: length, mismatch: false };
+}
+
+function quotedContent(value: Str): CollectedMessage {
+  const first: Place = value.start;
+  return { bytes: value.bytes, missing: [], first, last: first.seen, cut: false };
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}

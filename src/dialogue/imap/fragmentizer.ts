@@ -1,0 +1,368 @@
+/**
+ * First stage of reading IMAP: one direction is cut into units (a command or a response), a unit into
+ * texts and literals. Nothing is parsed here, so that a malformed unit costs that unit alone.
+ *
+ * After lost octets the next safe place is: inside a literal its known end; otherwise the next line that
+ * is surely a command or response.
+ */
+import { type Anomaly, anomaly } from '../../core/anomaly.ts';
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Sender, StreamData, StreamGap } from '../../stream/types.ts';
+import { HalfStream, type Line, type Place } from '../half-stream.ts';
+import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
+import { literalMarker } from './literal-marker.ts';
+import { OrphanCollector } from './orphan.ts';
+import {
+  commandStart,
+  isSurelyCommand,
+  isSurelyResponse,
+  isTlsRecord,
+  mayAnnounceLiteral,
+} from './recognise.ts';
+
+export interface Text {
+  readonly kind: 'text';
+  readonly bytes: Buffer;
+  readonly start: Place;
+}
+
+export interface Literal {
+  readonly kind: 'literal';
+  /** The length that was announced. */
+  readonly length: number;
+  readonly content: CollectedMessage;
+  /** Octets of it that were captured, kept or not. */
+  readonly captured: number;
+  /** What follows the literal cannot follow one: its announced length lies. */
+  readonly mismatch: boolean;
+}
+
+/** One command or response: texts and literals in turn. */
+export interface Unit {
+  readonly kind: 'unit';
+  readonly fragments: readonly (Text | Literal)[];
+  /** It ended in a gap, at the end of the stream, at a limit or at a literal whose length lies. */
+  readonly damaged: boolean;
+  /** Its last literal was announced and refused: the octets were never sent. */
+  readonly refused: boolean;
+}
+
+/** A synchronising literal was announced: `acceptLiteral` or `refuseLiteral` must say how it went on. */
+export interface LiteralAnnounced {
+  readonly kind: 'announced';
+  readonly start: Place;
+  readonly text: Buffer;
+}
+
+/** Octets of a mail whose beginning was lost; see orphan.ts. */
+export interface Orphan {
+  readonly kind: 'orphan';
+  readonly content: CollectedMessage;
+  readonly captured: number;
+}
+
+export type Fragmented = Unit | LiteralAnnounced | Orphan | Anomaly | { readonly kind: 'tls' };
+
+interface OpenLiteral {
+  readonly length: number;
+  readonly collector: MessageCollector;
+  readonly start: Place;
+  remaining: number;
+  captured: number;
+}
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const CLOSE_PARENTHESIS = 0x29;
+const nowhere: Place = {
+  sequence: 0,
+  seen: { capture: 0, frame: 0, timestampNs: 0n, ipLength: 0, ttl: 0 },
+};
+
+export class Fragmentizer {
+  readonly #sender: Sender;
+  readonly #half = new HalfStream();
+  #mode: 'line' | 'literal' | 'behind-literal' | 'announced' | 'resynchronise' = 'line';
+  #fragments: (Text | Literal)[] = [];
+  #textBytes = 0;
+  #literalBytes = 0;
+  #shortened = false;
+  #literal: OpenLiteral | undefined;
+  #announced: { readonly length: number; readonly start: Place } | undefined;
+  #orphan: OrphanCollector | undefined;
+  #lastPlace: Place = nowhere;
+  /** Found together with a unit, told after it. */
+  #waiting: Anomaly | undefined;
+
+  constructor(sender: Sender) {
+    this.#sender = sender;
+  }
+
+  push(event: StreamData | StreamGap): void {
+    this.#half.push(event);
+    this.#lastPlace = { sequence: event.sequence, seen: event.seen };
+  }
+
+  get unreadBytes(): number {
+    return this.#half.unreadBytes;
+  }
+
+  /** Nothing was captured of the beginning: the first octets may be the middle of anything. */
+  startMidStream(): void {
+    this.#resynchronise(true, undefined);
+  }
+
+  /** The next unit or event; undefined where more octets are needed. `closed`: no more will come. */
+  next(closed: boolean): Fragmented | undefined {
+    for (;;) {
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
+      if (waiting !== undefined) return waiting;
+      if (this.#mode === 'announced') return undefined;
+      const step = this.#step(closed);
+      if (step === 'again') continue;
+      return step;
+    }
+  }
+
+  acceptLiteral(): void {
+    if (this.#announced) this.#openLiteral(this.#announced.length, this.#announced.start);
+    this.#announced = undefined;
+  }
+
+  /** The octets of the announced literal were not sent: the unit ends with its announcement. */
+  refuseLiteral(): Unit {
+    this.#announced = undefined;
+    return { ...this.#finishUnit(false), refused: true };
+  }
+
+  /** Without consent in sight: does what the client sent next look like the announced octets? */
+  literalSeemsSent(): boolean {
+    const length = this.#announced?.length ?? 0;
+    if (this.#half.unreadBytes === 0) return false;
+    if (isSurelyCommand(firstLine(this.#half.peek(256)))) return false;
+    if (length >= this.#half.unreadBytes) return true;
+    const behind = this.#half.peek(length + 1)[length];
+    return behind === undefined || maySucceedLiteral(behind);
+  }
+
+  /** The next octets without taking them; only sensible between units. */
+  peek(bytesMax: number): Buffer {
+    return this.#half.peek(bytesMax);
+  }
+
+  get isBetweenUnits(): boolean {
+    return this.#mode === 'line' && this.#fragments.length === 0;
+  }
+
+  /** Everything unread, for the layer that takes over. */
+  takeEvents(): (StreamData | StreamGap)[] {
+    this.#mode = 'line';
+    this.#forgetUnit();
+    return this.#half.takeEvents(this.#sender);
+  }
+
+  #step(closed: boolean): Fragmented | 'again' | undefined {
+    switch (this.#mode) {
+      case 'literal':
+        return this.#readLiteral(closed);
+      case 'behind-literal':
+        return this.#lookBehindLiteral(closed);
+      case 'resynchronise':
+        return this.#skipToUnit(closed);
+      default:
+        return this.#readLine(closed);
+    }
+  }
+
+  #readLine(closed: boolean): Fragmented | 'again' | undefined {
+    if (this.#fragments.length === 0 && isTlsRecord(this.#half.peek(3))) return { kind: 'tls' };
+    const line = this.#takeLine(closed);
+    if (line === undefined) return this.#endOfOctets(closed);
+    if (line.end === 'cut') return this.#cutLine(line);
+    if (line.bytes.length === 0 && this.#fragments.length === 0) return 'again';
+    const continues = this.#fragments.length > 0;
+    this.#keepText(line);
+    const marker = continues || this.#opensUnit(line.bytes) ? literalMarker(line.bytes) : undefined;
+    if (marker === undefined) return this.#finishUnit(false);
+    if (this.#sender === 'client' && marker.synchronising) {
+      this.#mode = 'announced';
+      this.#announced = { length: marker.length, start: line.start };
+      return { kind: 'announced', start: line.start, text: line.bytes };
+    }
+    this.#openLiteral(marker.length, line.start);
+    return 'again';
+  }
+
+  #opensUnit(line: Buffer): boolean {
+    return this.#sender === 'server' ? mayAnnounceLiteral(line) : commandStart(line) !== undefined;
+  }
+
+  #takeLine(closed: boolean): Line | undefined {
+    const line = this.#half.takeLine();
+    if (line !== undefined) return line;
+    return closed || this.#half.lineIsCutByGap ? this.#half.takeFragment() : undefined;
+  }
+
+  /** No line stands before the next gap or the end. */
+  #endOfOctets(closed: boolean): Fragmented | 'again' | undefined {
+    const gap = this.#half.takeGap();
+    if (gap === undefined && !closed) return undefined;
+    const unit = this.#fragments.length > 0 ? this.#finishUnit(true) : undefined;
+    if (gap !== undefined) this.#resynchronise(true, gap);
+    return unit ?? (gap === undefined ? undefined : 'again');
+  }
+
+  /** A line without its end: cut by a gap, by the end of the stream, or at the limit. */
+  #cutLine(line: Line): Fragmented | 'again' {
+    this.#keepText(line);
+    const unit = this.#finishUnit(true);
+    if (line.bytes.length < dialogueLimits.lineBytesMax) return unit;
+    // What the dropped rest announced is not known: only a sure response is trusted now.
+    this.#resynchronise(false, undefined);
+    const detail = `IMAP line above ${dialogueLimits.lineBytesMax} octets`;
+    this.#waiting = anomaly('dialogue.line-limit', `frame ${line.start.seen.frame}`, detail);
+    return unit;
+  }
+
+  #openLiteral(length: number, start: Place): void {
+    const room = this.#shortened ? 0 : Math.max(dialogueLimits.messageBytesMax - this.#literalBytes, 0);
+    this.#literal = { length, collector: new MessageCollector(room), start, remaining: length, captured: 0 };
+    this.#mode = 'literal';
+  }
+
+  #readLiteral(closed: boolean): Fragmented | 'again' | undefined {
+    const literal = this.#literal as OpenLiteral;
+    while (literal.remaining > 0) {
+      const run = this.#half.takeRun(literal.remaining);
+      if (run !== undefined) {
+        literal.collector.add(run.bytes, run.start);
+        literal.remaining -= run.bytes.length;
+        literal.captured += run.bytes.length;
+        continue;
+      }
+      const gap = this.#half.takeGap();
+      if (gap === undefined && !closed) return undefined;
+      const lost = gap === undefined ? literal.remaining : Math.min(gap.length, literal.remaining);
+      literal.collector.addMissing(lost);
+      literal.remaining -= lost;
+      if (gap === undefined || gap.length > lost) {
+        this.#closeLiteral(false);
+        const unit = this.#finishUnit(true);
+        if (gap !== undefined) this.#resynchronise(true, gap);
+        return unit;
+      }
+    }
+    this.#mode = 'behind-literal';
+    return 'again';
+  }
+
+  #lookBehindLiteral(closed: boolean): Fragmented | 'again' | undefined {
+    const octet = this.#half.peek(1)[0];
+    if (octet === undefined) {
+      const gap = this.#half.takeGap();
+      if (gap === undefined && !closed) return undefined;
+      this.#closeLiteral(false);
+      const unit = this.#finishUnit(true);
+      if (gap !== undefined) this.#resynchronise(true, gap);
+      return unit;
+    }
+    const fits = maySucceedLiteral(octet);
+    this.#closeLiteral(!fits);
+    if (fits) {
+      this.#mode = 'line';
+      return 'again';
+    }
+    const unit = this.#finishUnit(true);
+    this.#resynchronise(false, undefined);
+    return unit;
+  }
+
+  #closeLiteral(mismatch: boolean): void {
+    const literal = this.#literal as OpenLiteral;
+    this.#literal = undefined;
+    if (this.#shortened) return;
+    this.#literalBytes += literal.collector.keptBytes;
+    const content = literal.collector.finish(literal.start);
+    const { length, captured } = literal;
+    this.#fragments.push({ kind: 'literal', length, content, captured, mismatch });
+  }
+
+  #keepText(line: Line): void {
+    this.#textBytes += line.bytes.length;
+    const full =
+      this.#fragments.length >= dialogueLimits.fragmentsMax || this.#textBytes > dialogueLimits.lineBytesMax;
+    if (full && this.#fragments.length > 0) this.#shortened = true;
+    if (!this.#shortened) this.#fragments.push({ kind: 'text', bytes: line.bytes, start: line.start });
+  }
+
+  #finishUnit(damaged: boolean): Unit {
+    const unit: Unit = {
+      kind: 'unit',
+      fragments: this.#fragments,
+      damaged: damaged || this.#shortened,
+      refused: false,
+    };
+    this.#forgetUnit();
+    this.#mode = 'line';
+    return unit;
+  }
+
+  #forgetUnit(): void {
+    this.#fragments = [];
+    this.#textBytes = 0;
+    this.#literalBytes = 0;
+    this.#shortened = false;
+    this.#literal = undefined;
+    this.#announced = undefined;
+  }
+
+  /** `mayHoldMail`: what is passed over now may be the rest of a mail whose announcement was lost. */
+  #resynchronise(mayHoldMail: boolean, gap: StreamGap | undefined): void {
+    this.#mode = 'resynchronise';
+    this.#orphan = mayHoldMail ? new OrphanCollector(this.#sender) : undefined;
+    if (gap === undefined) return;
+    const detail = `${gap.length} octets of IMAP ${this.#sender} lines lost`;
+    this.#waiting = anomaly('dialogue.resynchronised', `frame ${gap.seen.frame}`, detail);
+  }
+
+  #skipToUnit(closed: boolean): Fragmented | 'again' | undefined {
+    const safe = this.#half.peek(256);
+    const begins = this.#sender === 'server' ? isSurelyResponse : isSurelyCommand;
+    const whole = safe.includes(LF) || closed || safe.length === 256 || this.#half.lineIsCutByGap;
+    if (whole && begins(firstLine(safe))) {
+      this.#mode = 'line';
+      return this.#takeOrphan(true) ?? 'again';
+    }
+    const line = this.#takeLine(closed);
+    if (line === undefined) {
+      const gap = this.#half.takeGap();
+      if (gap === undefined) {
+        if (closed) this.#mode = 'line';
+        return closed ? this.#takeOrphan(false) : undefined;
+      }
+      this.#orphan?.addMissing(gap.length);
+      return 'again';
+    }
+    this.#orphan?.add(line);
+    return 'again';
+  }
+
+  #takeOrphan(beforeUnit: boolean): Orphan | undefined {
+    const orphan = this.#orphan?.finish(beforeUnit, this.#lastPlace);
+    this.#orphan = undefined;
+    return orphan;
+  }
+}
+
+/** After a literal comes the next item, the end of a list, or the end of the line. */
+function maySucceedLiteral(octet: number): boolean {
+  return octet === SPACE || octet === CLOSE_PARENTHESIS || octet === CR || octet === LF;
+}
+
+function firstLine(octets: Buffer): Buffer {
+  const end = octets.indexOf(LF);
+  if (end < 0) return octets;
+  return octets.subarray(0, octets[end - 1] === CR ? end - 1 : end);
+}

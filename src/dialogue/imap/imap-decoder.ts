@@ -1,0 +1,329 @@
+/**
+ * IMAP, RFC 9051 and RFC 3501, overheard. Both directions are cut into units each for itself; they depend on
+ * each other in four places only, and there one side waits for the other:
+ *
+ * - a synchronising literal, an AUTHENTICATE exchange and IDLE go on when the server says `+` (§7.6);
+ * - a tagged answer has its meaning from its command;
+ * - STARTTLS and COMPRESS turn both sides into another layer.
+ *
+ * A capture may lack either side, so that waiting has an end: when the other side is closed, when nothing of
+ * it was captured at all, and when it has gone on without what was waited for.
+ */
+import { anomaly } from '../../core/anomaly.ts';
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Connection, Sender, Sighting, StreamEvent } from '../../stream/types.ts';
+import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName, Upgrade } from '../types.ts';
+import { type Command, commandOf, startOf } from './command.ts';
+import { type Fragmented, Fragmentizer, type Unit } from './fragmentizer.ts';
+import { commandStart, isSurelyCommand, taggedStart } from './recognise.ts';
+import { Session } from './session.ts';
+import { traceOf } from './trace.ts';
+
+/** What the client cannot go on without. */
+interface ClientWait {
+  readonly reason: 'literal' | 'sasl' | 'idle' | 'starttls' | 'compress';
+  readonly tag: string;
+}
+
+interface Side {
+  readonly fragmentizer: Fragmentizer;
+  /** Anything of it was captured. */
+  seen: boolean;
+  closed: boolean;
+}
+
+export class ImapDecoder implements DialogueDecoder {
+  readonly #options: DialogueOptions;
+  readonly #session: Session;
+  readonly #client: Side = { fragmentizer: new Fragmentizer('client'), seen: false, closed: false };
+  readonly #server: Side = { fragmentizer: new Fragmentizer('server'), seen: false, closed: false };
+  readonly #startsMidStream: boolean;
+  #wait: ClientWait | undefined;
+  /** The client is inside AUTHENTICATE or IDLE: its next line is no command. */
+  #inside: 'sasl' | 'idle' | undefined;
+  #insideTag = '';
+  /** A server's unit that waits for the client. */
+  #held: Unit | undefined;
+  /** The client said something since `#held` waits. */
+  #clientWentOn = false;
+  /** An answer to a command that was not captured speaks of compression. */
+  #mayBeDeflated = false;
+  #upgrade: Upgrade | undefined;
+  #limitTold = false;
+  #over = false;
+
+  constructor(connection: Connection, options: DialogueOptions) {
+    this.#options = options;
+    this.#session = new Session(connection);
+    this.#startsMidStream = !connection.handshakeSeen;
+    if (this.#startsMidStream) {
+      this.#client.fragmentizer.startMidStream();
+      this.#server.fragmentizer.startMidStream();
+    }
+  }
+
+  /** After an upgrade: the layer that the events come from now on. */
+  layerChanged(layer: LayerName): void {
+    this.#session.layer = layer;
+  }
+
+  receive(event: StreamEvent): Iterable<DialogueEvent> {
+    if (this.#over || event.kind === 'open') return [];
+    if (event.kind === 'close') this.#close(event.side);
+    else this.#push(event);
+    this.#run();
+    if (this.#client.closed && this.#server.closed && this.#upgrade === undefined) this.#finish();
+    const events = this.#session.takeEvents();
+    if (this.#upgrade !== undefined) events.push(this.#upgrade);
+    this.#upgrade = undefined;
+    return events;
+  }
+
+  #push(event: StreamEvent & { kind: 'data' | 'gap' }): void {
+    const side = event.sender === 'client' ? this.#client : this.#server;
+    side.seen = true;
+    side.fragmentizer.push(event);
+  }
+
+  #close(side: Sender | 'both'): void {
+    if (side !== 'server') this.#client.closed = true;
+    if (side !== 'client') this.#server.closed = true;
+  }
+
+  #run(): void {
+    for (let moved = true; moved && this.#upgrade === undefined; ) {
+      moved = false;
+      while (this.#upgrade === undefined && this.#stepServer()) moved = true;
+      if (this.#upgrade === undefined && this.#stepClient()) moved = true;
+    }
+  }
+
+  /** Takes one unit of the client; false where it waits or more octets are needed. */
+  #stepClient(): boolean {
+    if (this.#wait !== undefined) return this.#serverIsGone() && this.#goOnAlone(this.#wait);
+    const next = this.#client.fragmentizer.next(this.#client.closed);
+    if (next === undefined) return false;
+    this.#clientWentOn = true;
+    switch (next.kind) {
+      case 'announced':
+        this.#wait = { reason: 'literal', tag: commandStart(next.text)?.tag ?? this.#insideTag };
+        this.#insideTag = this.#wait.tag;
+        break;
+      case 'unit':
+        this.#clientUnit(next);
+        break;
+      default:
+        this.#other(next, 'client');
+    }
+    return true;
+  }
+
+  #clientUnit(unit: Unit): void {
+    const inside = this.#inside;
+    this.#inside = undefined;
+    const command = commandOf(unit);
+    this.#trace('client', unit, inside === 'sasl' ? 'secret' : command === undefined ? 'noise' : 'command');
+    if (inside === 'sasl') {
+      const [line] = unit.fragments;
+      if (line?.kind === 'text') this.#session.saslResponse(line.bytes);
+      this.#wait = { reason: 'sasl', tag: this.#insideTag };
+    } else if (command !== undefined) {
+      this.#command(command);
+    }
+  }
+
+  #command(command: Command): void {
+    this.#session.command(command);
+    const { tag, name } = command;
+    this.#insideTag = tag;
+    if (command.unit.damaged || command.unit.refused) return;
+    if (name === 'AUTHENTICATE') this.#wait = { reason: 'sasl', tag };
+    if (name === 'IDLE') this.#wait = { reason: 'idle', tag };
+    if (name === 'STARTTLS') this.#wait = { reason: 'starttls', tag };
+    if (name === 'COMPRESS') this.#wait = { reason: 'compress', tag };
+  }
+
+  /** Takes one unit of the server; false where it waits or more octets are needed. */
+  #stepServer(): boolean {
+    const held = this.#held;
+    if (held !== undefined) return this.#serverUnit(held);
+    if (this.#mayBeDeflated && this.#turnsIntoDeflate()) return true;
+    const next = this.#server.fragmentizer.next(this.#server.closed);
+    if (next === undefined) return false;
+    if (next.kind !== 'unit') {
+      this.#other(next, 'server');
+      return true;
+    }
+    this.#trace('server', next, 'command');
+    this.#clientWentOn = false;
+    // Held or not, octets were taken.
+    this.#serverUnit(next);
+    return true;
+  }
+
+  /** Without the client's COMPRESS: what follows the answer is no text. */
+  #turnsIntoDeflate(): boolean {
+    const octets = this.#server.fragmentizer.peek(8);
+    if (octets.length < 8) return false;
+    this.#mayBeDeflated = false;
+    if (octets.every((octet) => octet >= 0x20 && octet < 0x7f)) return false;
+    this.#turn('deflate');
+    return true;
+  }
+
+  /** False where the unit has to wait for the client. */
+  #serverUnit(unit: Unit): boolean {
+    this.#held = undefined;
+    const first = unit.fragments[0];
+    const line = first?.kind === 'text' ? first.bytes : Buffer.alloc(0);
+    if (line[0] === 0x2a) {
+      // How long a piece was to be stands in the command only.
+      const isPiece = line.includes(']<');
+      if (isPiece && this.#wait === undefined && !this.#session.hasUnanswered && this.#hold(unit))
+        return false;
+      this.#session.untagged(unit);
+      return true;
+    }
+    if (line[0] === 0x2b) return this.#continuation(unit);
+    const tagged = taggedStart(line);
+    return tagged === undefined || this.#tagged(unit, tagged.tag, tagged.status);
+  }
+
+  #continuation(unit: Unit): boolean {
+    const wait = this.#wait;
+    if (wait?.reason === 'literal') {
+      this.#wait = undefined;
+      this.#client.fragmentizer.acceptLiteral();
+    } else if (wait?.reason === 'sasl' || wait?.reason === 'idle') {
+      this.#wait = undefined;
+      this.#inside = wait.reason;
+    } else if (wait === undefined && !this.#session.hasUnanswered) {
+      return !this.#hold(unit);
+    }
+    return true;
+  }
+
+  #tagged(unit: Unit, tag: string, status: 'OK' | 'NO' | 'BAD'): boolean {
+    if (this.#wait?.tag === tag) this.#answerWait(this.#wait, status);
+    else if (!this.#session.isUnanswered(tag) && this.#wait === undefined && !this.#session.hasUnanswered) {
+      if (this.#hold(unit)) return false;
+      const text =
+        unit.fragments[0]?.kind === 'text' ? unit.fragments[0].bytes.toString('latin1', 0, 200) : '';
+      this.#mayBeDeflated = status === 'OK' && /\b(?:deflat|compress)/i.test(text);
+    }
+    if (this.#inside !== undefined && tag === this.#insideTag && this.#inside === 'sasl')
+      this.#inside = undefined;
+    this.#session.tagged(tag, status);
+    return true;
+  }
+
+  #answerWait(wait: ClientWait, status: 'OK' | 'NO' | 'BAD'): void {
+    this.#wait = undefined;
+    if (wait.reason === 'literal') {
+      // The consent may have been lost in a gap: a success needs the octets.
+      if (status === 'OK' || this.#client.fragmentizer.literalSeemsSent()) {
+        this.#client.fragmentizer.acceptLiteral();
+        this.#clientUnitsUntilAnswer(wait.tag);
+      } else {
+        this.#clientUnit(this.#client.fragmentizer.refuseLiteral());
+      }
+    } else if (status === 'OK' && (wait.reason === 'starttls' || wait.reason === 'compress')) {
+      this.#turn(wait.reason === 'starttls' ? 'tls' : 'deflate');
+    }
+  }
+
+  /** The answer to a command came before the rest of the command: that rest is read first. */
+  #clientUnitsUntilAnswer(tag: string): void {
+    while (!this.#session.isUnanswered(tag)) {
+      const next = this.#client.fragmentizer.next(this.#client.closed);
+      if (next === undefined) return;
+      if (next.kind === 'announced') this.#client.fragmentizer.acceptLiteral();
+      else if (next.kind === 'unit') this.#clientUnit(next);
+      else this.#other(next, 'client');
+    }
+  }
+
+  /** The server's unit needs something that the client may still tell; false where it will not. */
+  #hold(unit: Unit): boolean {
+    if (this.#clientWentOn || this.#clientIsGone()) return false;
+    this.#held = unit;
+    return true;
+  }
+
+  #clientIsGone(): boolean {
+    return this.#client.closed || this.#waitsInVain(this.#client, this.#server);
+  }
+
+  #serverIsGone(): boolean {
+    const gone = this.#server.closed
+      ? this.#held === undefined
+      : this.#waitsInVain(this.#server, this.#client);
+    if (gone && !this.#server.seen) this.#session.serverIsSilent();
+    return gone;
+  }
+
+  /** Too much of `waiting` is unread while nothing comes from `absent`. */
+  #waitsInVain(absent: Side, waiting: Side): boolean {
+    const unread = waiting.fragmentizer.unreadBytes;
+    if (!absent.seen) return unread > dialogueLimits.silentSideBytesMax;
+    if (unread <= dialogueLimits.unreadBytesMax) return false;
+    if (!this.#limitTold) {
+      const detail = `${unread} octets unread while the other side is awaited`;
+      this.#session.tell(anomaly('dialogue.queue-limit', 'IMAP conversation', detail));
+      this.#limitTold = true;
+    }
+    return true;
+  }
+
+  /** No answer will come: what the client said next must tell how it went on. */
+  #goOnAlone(wait: ClientWait): boolean {
+    const { fragmentizer } = this.#client;
+    this.#wait = undefined;
+    const next = firstLine(fragmentizer.peek(256));
+    switch (wait.reason) {
+      case 'literal':
+        if (fragmentizer.literalSeemsSent()) fragmentizer.acceptLiteral();
+        else this.#clientUnit(fragmentizer.refuseLiteral());
+        break;
+      case 'sasl':
+        if (!isSurelyCommand(next) && next.length > 0) this.#inside = 'sasl';
+        break;
+      case 'compress':
+        if (next.length > 0 && !isSurelyCommand(next)) this.#turn('deflate');
+        break;
+      default:
+      // DONE and TLS records speak for themselves.
+    }
+    return true;
+  }
+
+  #other(next: Exclude<Fragmented, Unit>, sender: Sender): void {
+    if (next.kind === 'tls') this.#turn('tls');
+    else if (next.kind === 'orphan') this.#session.orphan(next, sender);
+    else if (next.kind === 'anomaly') this.#session.tell(next);
+  }
+
+  #turn(layer: 'tls' | 'deflate'): void {
+    this.#wait = undefined;
+    this.#inside = undefined;
+    this.#held = undefined;
+    const rest = [...this.#client.fragmentizer.takeEvents(), ...this.#server.fragmentizer.takeEvents()];
+    this.#upgrade = { kind: 'upgrade', layer, rest };
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#session.finish();
+  }
+
+  #trace(sender: Sender, unit: Unit, what: 'command' | 'secret' | 'noise'): void {
+    if (!this.#options.trace) return;
+    const seen: Sighting | undefined = startOf(unit)?.seen;
+    if (seen !== undefined) this.#session.tell(traceOf(sender, unit, what, seen));
+  }
+}
+
+function firstLine(octets: Buffer): Buffer {
+  const end = octets.indexOf(0x0a);
+  return end < 0 ? octets : octets.subarray(0, octets[end - 1] === 0x0d ? end - 1 : end);
+}

@@ -1,0 +1,76 @@
+/**
+ * The rest of a mail whose beginning was lost together with the length of its literal: the capture began
+ * in mid-mail, or a gap swallowed the announcement.
+ *
+ * The octets are a mail's for sure only where they end as a literal ends (on the server's side with a line
+ * that closes a FETCH response, on the client's with the empty line that ends an APPEND), a sure response or
+ * command follows, and they are more than header fields: a lost header listing must not become a mail.
+ */
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Sender } from '../../stream/types.ts';
+import type { Line, Place } from '../half-stream.ts';
+import { MessageCollector } from '../message-collector.ts';
+import type { Orphan } from './fragmentizer.ts';
+
+const CRLF = Buffer.from('\r\n');
+const LF = Buffer.from('\n');
+/** Fewer whole lines are rather the rest of a long response. */
+const LINES_MIN = 3;
+/** `)` or ` UID 5 FLAGS (\Seen))`. */
+const endOfFetch = /^(?: [A-Za-z][\w.[\]<>-]* .{1,2000})?\)$/;
+const headerField = /^(?:[!-9;-~]{1,80}:|[ \t])/;
+
+export class OrphanCollector {
+  readonly #sender: Sender;
+  readonly #collector = new MessageCollector(dialogueLimits.unreadBytesMax);
+  #held: Line | undefined;
+  #lines = 0;
+  #blankSeen = false;
+  #bodySeen = false;
+  #captured = 0;
+
+  constructor(sender: Sender) {
+    this.#sender = sender;
+    this.#collector.addMissing(undefined);
+  }
+
+  add(line: Line): void {
+    this.#keepHeld();
+    this.#held = line;
+  }
+
+  addMissing(length: number): void {
+    this.#keepHeld();
+    this.#collector.addMissing(length);
+  }
+
+  /** `beforeUnit`: a command or response follows. Undefined where this is hardly a mail. */
+  finish(beforeUnit: boolean, fallback: Place): Orphan | undefined {
+    if (!beforeUnit || !this.#bodySeen || this.#lines < LINES_MIN || !this.#endsAsLiteral()) return undefined;
+    return { kind: 'orphan', content: this.#collector.finish(fallback), captured: this.#captured };
+  }
+
+  #endsAsLiteral(): boolean {
+    const last = this.#held;
+    if (last === undefined || last.end === 'cut') return false;
+    if (this.#sender === 'client') return last.bytes.length === 0;
+    return last.bytes.length < 4096 && endOfFetch.test(last.bytes.toString('latin1'));
+  }
+
+  #keepHeld(): void {
+    const line = this.#held;
+    this.#held = undefined;
+    if (line === undefined) return;
+    this.#collector.add(line.bytes, line.start);
+    if (line.end !== 'cut') this.#collector.add(line.end === 'crlf' ? CRLF : LF, line.start);
+    this.#captured += line.wireBytes;
+    // The first line lost its beginning and tells nothing.
+    if (this.#lines > 0) this.#judge(line.bytes);
+    this.#lines++;
+  }
+
+  #judge(bytes: Buffer): void {
+    if (bytes.length === 0) this.#blankSeen = true;
+    else if (this.#blankSeen || !headerField.test(bytes.toString('latin1', 0, 82))) this.#bodySeen = true;
+  }
+}

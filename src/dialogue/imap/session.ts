@@ -1,0 +1,437 @@
+/**
+ * What the commands and responses of one IMAP connection mean: who is logged in, which mailbox is selected,
+ * which mails pass. Gets whole units; how they were cut out is the fragmentizer's matter, which side is
+ * waited for the decoder's.
+ */
+import { type Anomaly, anomaly } from '../../core/anomaly.ts';
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Connection, Sighting } from '../../stream/types.ts';
+import type { Place } from '../half-stream.ts';
+import type { CollectedMessage } from '../message-collector.ts';
+import { SaslExchange } from '../sasl.ts';
+import type { DialogueEvent, LayerName, MissingRange, RawMessage } from '../types.ts';
+import { type AssembledMail, Assembly } from './assembly.ts';
+import {
+  type AppendedMessage,
+  appendedMessages,
+  argumentsOf,
+  type Command,
+  loginUser,
+  mailboxArgument,
+  requestedPieces,
+  startOf,
+} from './command.ts';
+import { type FetchedContent, type FetchResponse, fetchResponse } from './fetch.ts';
+import type { Literal, Orphan, Text, Unit } from './fragmentizer.ts';
+import { MailboxState } from './mailbox-state.ts';
+import type { PieceRequest } from './section.ts';
+import { textOf } from './value.ts';
+
+interface Unanswered {
+  readonly command: Command;
+  /** Mailbox of SELECT, EXAMINE and APPEND. */
+  readonly mailbox: string | null;
+  readonly requests: readonly PieceRequest[];
+  readonly appended: readonly AppendedMessage[];
+  readonly appendedBytes: number;
+}
+
+interface MessageParts {
+  readonly direction: 'retrieved' | 'appended';
+  readonly method: string;
+  readonly bytes: Buffer;
+  readonly exact: boolean;
+  readonly complete: boolean;
+  readonly missing: readonly MissingRange[];
+  readonly accepted: boolean | null;
+  readonly mailbox: string | null;
+  readonly uid: number | null;
+  readonly first: Place;
+  readonly last: Sighting;
+  readonly wireBytes: number;
+  readonly anomalies: readonly Anomaly[];
+}
+
+export class Session {
+  readonly #connection: Connection;
+  readonly #mailbox = new MailboxState();
+  readonly #assembly = new Assembly();
+  readonly #unanswered = new Map<string, Unanswered>();
+  #layer: LayerName = 'plain';
+  #events: DialogueEvent[] = [];
+  #user: string | null = null;
+  /** The name that a login without an answer gave. */
+  #claimedUser: string | null = null;
+  #sasl: SaslExchange | undefined;
+  #appendedBytes = 0;
+  #serverIsSilent = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  set layer(layer: LayerName) {
+    this.#layer = layer;
+  }
+
+  /** What happened since the last call. */
+  takeEvents(): DialogueEvent[] {
+    const events = this.#events;
+    this.#events = [];
+    return events;
+  }
+
+  tell(event: DialogueEvent): void {
+    this.#events.push(event);
+  }
+
+  get hasUnanswered(): boolean {
+    return this.#unanswered.size > 0;
+  }
+
+  isUnanswered(tag: string): boolean {
+    return this.#unanswered.has(tag);
+  }
+
+  /** Nothing of the server is in the capture: no answer needs to be awaited. */
+  serverIsSilent(): void {
+    this.#serverIsSilent = true;
+    for (const [tag, waiting] of this.#unanswered) {
+      if (waiting.appended.length > 0) this.#answer(tag, undefined);
+    }
+  }
+
+  command(command: Command): void {
+    if (this.#unanswered.size >= dialogueLimits.unansweredMax) this.#forgetOldest();
+    const names = ['SELECT', 'EXAMINE', 'APPEND'];
+    const mailbox = names.includes(command.name) ? mailboxArgument(command) : null;
+    const appended = command.name === 'APPEND' ? appendedMessages(command) : [];
+    const appendedBytes = appended
+      .flatMap((each) => each.literals)
+      .reduce((sum, each) => sum + each.captured, 0);
+    const kept = command.name === 'APPEND' ? command : { ...command, unit: withoutLiterals(command.unit) };
+    const requests = requestedPieces(command);
+    this.#unanswered.set(command.tag, { command: kept, mailbox, requests, appended, appendedBytes });
+    this.#appendedBytes += appendedBytes;
+    if (command.name === 'LOGIN') this.#claimedUser = loginUser(command);
+    if (command.name === 'AUTHENTICATE') this.#authenticate(command);
+    if (this.#serverIsSilent && appended.length > 0) this.#answer(command.tag, undefined);
+    this.#boundAppended();
+  }
+
+  /** One line of the client in an AUTHENTICATE exchange. */
+  saslResponse(line: Buffer): void {
+    this.#sasl?.respond(line);
+    this.#claimedUser = this.#sasl?.user ?? null;
+  }
+
+  tagged(tag: string, status: 'OK' | 'NO' | 'BAD'): void {
+    this.#answer(tag, status);
+  }
+
+  untagged(unit: Unit): void {
+    const fetched = fetchResponse(unit);
+    if (fetched !== undefined) {
+      this.#fetched(fetched, unit);
+      return;
+    }
+    const mismatch = unit.fragments.some((each) => each.kind === 'literal' && each.mismatch);
+    if (mismatch) this.#events.push(mismatchAnomaly(startOf(unit)));
+    const text = firstText(unit)?.bytes.toString('latin1', 0, 65_536) ?? '';
+    const expunge = /^\* (\d{1,10}) EXPUNGE\b/i.exec(text);
+    if (expunge) this.#mailbox.expunge(Number(expunge[1]));
+    const vanished = /^\* VANISHED ([\d:,]+)/i.exec(text);
+    if (vanished?.[1]) this.#mailbox.vanish(vanished[1]);
+    if (/^\* OK \[UIDVALIDITY /i.test(text) && this.#mailbox.name === null) this.#leaveMailbox(null);
+  }
+
+  /** The rest of a mail whose beginning was lost. */
+  orphan(orphan: Orphan, sender: 'client' | 'server'): void {
+    const { bytes, missing, first, last } = orphan.content;
+    const appended = sender === 'client';
+    this.#message({
+      direction: appended ? 'appended' : 'retrieved',
+      method: appended ? 'APPEND' : 'FETCH BODY[]',
+      bytes,
+      exact: true,
+      complete: false,
+      missing,
+      accepted: appended ? null : true,
+      mailbox: appended ? null : this.#mailbox.name,
+      uid: null,
+      first,
+      last,
+      wireBytes: orphan.captured,
+      anomalies: [],
+    });
+  }
+
+  /** The connection is over: everything still open is handed out. */
+  finish(): void {
+    for (const tag of [...this.#unanswered.keys()]) this.#answer(tag, undefined);
+    for (const mail of this.#assembly.flush()) this.#assembled(mail);
+  }
+
+  #authenticate(command: Command): void {
+    const [mechanism, initialResponse] = argumentsOf(command);
+    this.#sasl = new SaslExchange(textOf(mechanism) ?? '', textOf(initialResponse));
+    this.#claimedUser = this.#sasl.user;
+  }
+
+  /** `status` undefined: the answer was not captured. */
+  #answer(tag: string, status: 'OK' | 'NO' | 'BAD' | undefined): void {
+    const answered = this.#unanswered.get(tag);
+    if (answered === undefined) return;
+    this.#unanswered.delete(tag);
+    this.#appendedBytes -= answered.appendedBytes;
+    const { name, unit } = answered.command;
+    switch (name) {
+      case 'APPEND':
+        if (unit.refused && status !== 'OK') this.#events.push({ kind: 'tally', what: 'refused' });
+        for (const appended of answered.appended) this.#appended(answered, appended, status);
+        break;
+      case 'LOGIN':
+      case 'AUTHENTICATE':
+        if (status === 'OK') this.#user = this.#claimedUser;
+        if (status !== undefined) this.#claimedUser = null;
+        this.#sasl = undefined;
+        break;
+      case 'SELECT':
+      case 'EXAMINE':
+        // A failed SELECT leaves no mailbox selected, RFC 9051 §6.3.2.
+        if (status !== undefined) this.#leaveMailbox(status === 'OK' ? answered.mailbox : null);
+        break;
+      case 'CLOSE':
+      case 'UNSELECT':
+        if (status === 'OK') this.#leaveMailbox(null);
+        break;
+      case 'LOGOUT':
+        if (status === 'OK') for (const mail of this.#assembly.flush()) this.#assembled(mail);
+    }
+  }
+
+  #leaveMailbox(next: string | null): void {
+    for (const mail of this.#assembly.leaveMailbox()) this.#assembled(mail);
+    this.#mailbox.select(next);
+  }
+
+  #fetched(response: FetchResponse, unit: Unit): void {
+    const { sequence, contents, description } = response;
+    const uid = response.uid ?? this.#mailbox.uidOf(sequence);
+    const key = this.#mailbox.key(sequence, uid);
+    const mailbox = this.#mailbox.name;
+    if (response.uid !== undefined) {
+      this.#assembly.identify(this.#mailbox.slotKey(sequence), key, response.uid);
+      this.#mailbox.learn(sequence, response.uid);
+    }
+    if (response.limitReached)
+      this.#limit('dialogue.queue-limit', startOf(unit), 'IMAP response with too many values');
+    if (response.isListing) this.#events.push({ kind: 'tally', what: 'header-listing' });
+    const { size, envelope, structure } = description;
+    if (size !== undefined || envelope !== undefined || structure !== undefined) {
+      for (const mail of this.#assembly.describe(key, mailbox, uid, description)) this.#assembled(mail);
+    }
+    for (const content of contents) {
+      const whole = content.item.section === '' && content.item.origin === undefined;
+      if (whole) this.#fetchedWhole(content, key, uid);
+      else this.#fetchedPiece(content, key, uid);
+    }
+  }
+
+  #fetchedWhole(fetched: FetchedContent, key: string, uid: number | undefined): void {
+    const { content, mismatch } = fetched;
+    const complete = content.missing.length === 0 && !mismatch;
+    this.#message({
+      direction: 'retrieved',
+      method: `FETCH ${fetched.item.name}`,
+      bytes: content.bytes,
+      exact: true,
+      complete,
+      missing: missingOf(content, mismatch),
+      accepted: true,
+      mailbox: this.#mailbox.name,
+      uid: uid ?? null,
+      first: content.first,
+      last: content.last,
+      wireBytes: fetched.captured,
+      anomalies: anomaliesOf(content, mismatch),
+    });
+    if (!complete) return;
+    const ready = this.#assembly.fetchedWhole(key, this.#mailbox.name, uid, content.bytes);
+    for (const mail of ready) this.#assembled(mail);
+  }
+
+  #fetchedPiece(fetched: FetchedContent, key: string, uid: number | undefined): void {
+    const { item, content, length, captured, mismatch } = fetched;
+    if (mismatch) this.#events.push(mismatchAnomaly(content.first));
+    const origin = item.origin ?? 0;
+    const piece = {
+      section: item.section,
+      partial: item.origin !== undefined,
+      origin,
+      length,
+      bytes: content.bytes,
+      missing: missingOf(content, mismatch),
+      requested: item.origin === undefined ? undefined : this.#requestedLength(item.section, origin),
+      first: content.first,
+      last: content.last,
+      captured,
+    };
+    for (const mail of this.#assembly.add(key, this.#mailbox.name, uid, piece)) this.#assembled(mail);
+  }
+
+  /** The server does not repeat how many octets were asked for: the command does, RFC 9051 §6.4.5. */
+  #requestedLength(section: string, origin: number): number | undefined {
+    for (const { requests } of this.#unanswered.values()) {
+      const request = requests.find((each) => each.section === section && each.origin === origin);
+      if (request !== undefined) return request.length;
+    }
+    return undefined;
+  }
+
+  #assembled(mail: AssembledMail): void {
+    const limit = `IMAP sections above ${dialogueLimits.pendingSectionBytesMax} octets`;
+    const at = `frame ${mail.last.frame}`;
+    this.#message({
+      ...mail,
+      direction: 'retrieved',
+      accepted: true,
+      anomalies: mail.evicted ? [anomaly('dialogue.queue-limit', at, limit)] : [],
+    });
+  }
+
+  #appended(answered: Unanswered, message: AppendedMessage, status: 'OK' | 'NO' | 'BAD' | undefined): void {
+    const [first] = message.literals;
+    const final = message.literals.at(-1);
+    if (first === undefined || final === undefined) return;
+    // An empty literal takes the APPEND back, RFC 3502 §6.3.11.
+    if (status !== 'OK' && message.literals.every((each) => each.length === 0)) return;
+    const mismatch = final.mismatch;
+    const joined = joinLiterals(message.literals);
+    const missing = [...joined.missing];
+    if (message.hasUrls) missing.push({ offset: joined.length, length: undefined });
+    else if (mismatch) missing.push({ offset: joined.length, length: undefined });
+    this.#message({
+      direction: 'appended',
+      method: message.catenated ? 'APPEND CATENATE' : 'APPEND',
+      bytes: joined.bytes,
+      exact: !message.hasUrls,
+      complete: missing.length === 0,
+      missing,
+      accepted: status === undefined ? null : status === 'OK',
+      mailbox: answered.mailbox,
+      uid: null,
+      first: first.content.first,
+      last: final.content.last,
+      wireBytes: message.literals.reduce((sum, each) => sum + each.captured, 0),
+      anomalies: message.literals.flatMap((each) => anomaliesOf(each.content, each.mismatch)),
+    });
+  }
+
+  #message(parts: MessageParts): void {
+    const user = this.#user ?? (this.#serverIsSilent ? this.#claimedUser : null);
+    const message: RawMessage = {
+      kind: 'message',
+      protocol: 'imap',
+      connection: this.#connection,
+      layer: this.#layer,
+      envelope: null,
+      helo: null,
+      user,
+      direction: parts.direction,
+      method: parts.method,
+      bytes: parts.bytes,
+      exact: parts.exact,
+      complete: parts.complete,
+      missing: parts.missing,
+      accepted: parts.accepted,
+      mailbox: parts.mailbox,
+      uid: parts.uid,
+      first: parts.first.seen,
+      firstSequence: parts.first.sequence,
+      last: parts.last,
+      wireBytes: parts.wireBytes,
+      anomalies: parts.anomalies,
+    };
+    this.#events.push(message);
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#unanswered.keys();
+    if (oldest === undefined) return;
+    const place = startOf(this.#unanswered.get(oldest)?.command.unit ?? noUnit);
+    this.#answer(oldest, undefined);
+    this.#limit(
+      'dialogue.queue-limit',
+      place,
+      `more than ${dialogueLimits.unansweredMax} IMAP commands unanswered`,
+    );
+  }
+
+  /** Mails whose answer is awaited are kept in memory: too many are handed out without it. */
+  #boundAppended(): void {
+    if (this.#appendedBytes <= dialogueLimits.messageBytesMax) return;
+    for (const [tag, { appended }] of this.#unanswered) {
+      if (appended.length > 0) this.#answer(tag, undefined);
+      if (this.#appendedBytes <= dialogueLimits.messageBytesMax) return;
+    }
+  }
+
+  #limit(code: Anomaly['code'], place: Place | undefined, detail: string): void {
+    this.#events.push(anomaly(code, `frame ${place?.seen.frame ?? 0}`, detail));
+  }
+}
+
+const noUnit: Unit = { kind: 'unit', fragments: [], damaged: false, refused: false };
+
+/** A waiting command needs its words only; a literal may be large. */
+function withoutLiterals(unit: Unit): Unit {
+  return { ...unit, fragments: unit.fragments.slice(0, 1) };
+}
+
+function firstText(unit: Unit): Text | undefined {
+  const first = unit.fragments[0];
+  return first?.kind === 'text' ? first : undefined;
+}
+
+function joinLiterals(literals: readonly Literal[]): {
+  readonly bytes: Buffer;
+  readonly missing: readonly MissingRange[];
+  readonly length: number;
+} {
+  const missing: MissingRange[] = [];
+  let length = 0;
+  for (const literal of literals) {
+    for (const hole of literal.content.missing)
+      missing.push({ offset: length + hole.offset, length: hole.length });
+    length += literal.length;
+  }
+  const [only] = literals;
+  const single = literals.length === 1 && only !== undefined;
+  return {
+    bytes: single ? only.content.bytes : Buffer.concat(literals.map((each) => each.content.bytes)),
+    missing,
+    length,
+  };
+}
+
+/** Where a literal's length lies, where its content ends is not known. */
+function missingOf(content: CollectedMessage, mismatch: boolean): readonly MissingRange[] {
+  if (!mismatch || content.missing.length > 0) return content.missing;
+  return [{ offset: content.bytes.length, length: undefined }];
+}
+
+function anomaliesOf(content: CollectedMessage, mismatch: boolean): Anomaly[] {
+  const found: Anomaly[] = [];
+  if (mismatch) found.push(mismatchAnomaly(content.first));
+  if (content.cut) {
+    const detail = `mail above ${dialogueLimits.messageBytesMax} octets`;
+    found.push(anomaly('dialogue.message-limit', `frame ${content.last.frame}`, detail));
+  }
+  return found;
+}
+
+function mismatchAnomaly(place: Place | undefined): Anomaly {
+  const at = `frame ${place?.seen.frame ?? 0}`;
+  return anomaly('dialogue.literal-mismatch', at, 'IMAP literal is not followed by what may follow one');
+}

@@ -1,0 +1,255 @@
+/**
+ * Second stage of reading IMAP: the values of a response, RFC 9051 §4. Tolerant: what is malformed or cut
+ * ends the list it stands in; nothing here throws or recurses.
+ */
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Place } from '../half-stream.ts';
+import type { Literal, Text, Unit } from './fragmentizer.ts';
+
+export interface Atom {
+  readonly kind: 'atom';
+  /** Octets as Latin-1; `NIL` is an atom. */
+  readonly text: string;
+}
+
+/** A quoted string or a literal. */
+export interface Str {
+  readonly kind: 'string';
+  /** Quoting undone; of a literal what was captured. */
+  readonly bytes: Buffer;
+  readonly literal: Literal | undefined;
+  readonly start: Place;
+}
+
+export interface List {
+  readonly kind: 'list';
+  readonly items: readonly Value[];
+}
+
+export type Value = Atom | Str | List;
+
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const OPEN_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const TILDE = 0x7e;
+
+/** Reads a unit from its beginning; every method moves on. */
+export class ValueReader {
+  readonly #fragments: readonly (Text | Literal)[];
+  #index = 0;
+  #at = 0;
+  #values = 0;
+  #limitReached = false;
+
+  constructor(unit: Unit) {
+    this.#fragments = unit.fragments;
+  }
+
+  /** Values beyond the limits were passed over. */
+  get limitReached(): boolean {
+    return this.#limitReached;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#octet() === undefined && !this.#literalComes();
+  }
+
+  skipSpaces(): void {
+    while (this.#octet() === SPACE) this.#at++;
+  }
+
+  /** Takes `(`, or says that something else comes. */
+  openList(): boolean {
+    return this.#take(OPEN);
+  }
+
+  closeList(): boolean {
+    return this.#take(CLOSE);
+  }
+
+  /** Everything up to a space or parenthesis; empty where none comes. */
+  atom(): string {
+    const text = this.#text();
+    if (text === undefined) return '';
+    const start = this.#at;
+    while (this.#at < text.bytes.length && !endsAtom(text.bytes[this.#at])) this.#at++;
+    return text.bytes.toString('latin1', start, this.#at);
+  }
+
+  /** A FETCH item's name: `BODY[HEADER.FIELDS (FROM "To")]<0>` holds spaces and parentheses. */
+  itemName(): string {
+    let name = '';
+    let bracketed = false;
+    let quoted = false;
+    for (;;) {
+      const octet = this.#octet();
+      if (octet === undefined) {
+        // A field name may itself be a literal.
+        const literal = bracketed ? this.#takeLiteral() : undefined;
+        if (literal === undefined) return name;
+        name += literal.content.bytes.toString('latin1', 0, 100);
+        continue;
+      }
+      if (!bracketed && endsAtom(octet)) return name;
+      if (octet === QUOTE) quoted = !quoted;
+      if (!quoted && octet === OPEN_BRACKET) bracketed = true;
+      if (!quoted && octet === CLOSE_BRACKET) bracketed = false;
+      if (name.length < 2000) name += String.fromCharCode(octet);
+      this.#at++;
+    }
+  }
+
+  /** The next value with everything inside it; undefined at a `)` or the end. */
+  value(): Value | undefined {
+    this.skipSpaces();
+    if (!this.openList()) return this.#simple();
+    const outermost: Value[] = [];
+    const open: Value[][] = [outermost];
+    let tooDeep = 0;
+    while (open.length > 0) {
+      this.skipSpaces();
+      if (this.openList()) {
+        if (open.length < dialogueLimits.listDepthMax) open.push(this.#nest(open.at(-1)));
+        else tooDeep++;
+      } else if (this.closeList()) {
+        if (tooDeep > 0) tooDeep--;
+        else open.pop();
+      } else {
+        const simple = this.#simple();
+        if (simple === undefined) break;
+        if (tooDeep === 0) this.#keep(open.at(-1), simple);
+      }
+      if (tooDeep > 0) this.#limitReached = true;
+    }
+    return { kind: 'list', items: outermost };
+  }
+
+  #nest(outer: Value[] | undefined): Value[] {
+    const items: Value[] = [];
+    this.#keep(outer, { kind: 'list', items });
+    return items;
+  }
+
+  #keep(list: Value[] | undefined, value: Value): void {
+    if (this.#values++ < dialogueLimits.listValuesMax) list?.push(value);
+    else this.#limitReached = true;
+  }
+
+  #simple(): Atom | Str | undefined {
+    const literal = this.#takeLiteral();
+    if (literal !== undefined) {
+      return { kind: 'string', bytes: literal.content.bytes, literal, start: literal.content.first };
+    }
+    const octet = this.#octet();
+    if (octet === undefined || octet === CLOSE) return undefined;
+    if (octet === QUOTE) return this.#quoted();
+    const text = this.atom();
+    // A `(` in the middle of nowhere is the caller's; anything else unreadable is stepped over.
+    if (text === '' && octet !== OPEN) this.#at++;
+    return { kind: 'atom', text };
+  }
+
+  #quoted(): Str {
+    const text = this.#text() as Text;
+    const start = this.#at + 1;
+    let end = start;
+    let escaped = false;
+    while (end < text.bytes.length && text.bytes[end] !== QUOTE) {
+      if (text.bytes[end] === BACKSLASH) {
+        escaped = true;
+        end++;
+      }
+      end++;
+    }
+    this.#at = end + 1;
+    const raw = text.bytes.subarray(start, end);
+    const sequence = (text.start.sequence + start) >>> 0;
+    const place = { sequence, seen: text.start.seen };
+    return { kind: 'string', bytes: escaped ? withoutEscapes(raw) : raw, literal: undefined, start: place };
+  }
+
+  #take(wanted: number): boolean {
+    if (this.#octet() !== wanted) return false;
+    this.#at++;
+    return true;
+  }
+
+  #text(): Text | undefined {
+    const fragment = this.#fragments[this.#index];
+    return fragment?.kind === 'text' ? fragment : undefined;
+  }
+
+  /** The next octet of the text; undefined at its end and before a literal's announcement. */
+  #octet(): number | undefined {
+    for (;;) {
+      const text = this.#text();
+      if (text === undefined) return undefined;
+      const octet = text.bytes[this.#at];
+      const announces = octet === OPEN_BRACE || octet === TILDE;
+      if (octet !== undefined && !(announces && this.#literalComes())) return octet;
+      if (octet !== undefined || this.#fragments[this.#index + 1]?.kind !== 'text') return undefined;
+      this.#index++;
+      this.#at = 0;
+    }
+  }
+
+  /** Only the rest `{5}` of this text stands before a literal. */
+  #literalComes(): boolean {
+    const fragment = this.#fragments[this.#index];
+    if (fragment?.kind === 'literal') return true;
+    if (fragment === undefined || this.#fragments[this.#index + 1]?.kind !== 'literal') return false;
+    const { bytes } = fragment;
+    const rest = bytes.length - this.#at;
+    if (rest === 0) return true;
+    // The longest announcement is `~{999999999999999+}`.
+    return rest <= 20 && /^~?\{\d+\+?\}$/.test(bytes.toString('latin1', this.#at));
+  }
+
+  #takeLiteral(): Literal | undefined {
+    if (!this.#literalComes()) return undefined;
+    if (this.#fragments[this.#index]?.kind === 'text') this.#index++;
+    const literal = this.#fragments[this.#index];
+    this.#index++;
+    this.#at = 0;
+    return literal?.kind === 'literal' ? literal : undefined;
+  }
+}
+
+export function isNil(value: Value | undefined): boolean {
+  return value?.kind === 'atom' && value.text.toUpperCase() === 'NIL';
+}
+
+/** The octets of an atom or string; undefined for NIL, lists and nothing. */
+export function octetsOf(value: Value | undefined): Buffer | undefined {
+  if (value === undefined || value.kind === 'list' || isNil(value)) return undefined;
+  return value.kind === 'string' ? value.bytes : Buffer.from(value.text, 'latin1');
+}
+
+/** The same as Latin-1 text. */
+export function textOf(value: Value | undefined): string | undefined {
+  if (value?.kind === 'atom') return isNil(value) ? undefined : value.text;
+  return octetsOf(value)?.toString('latin1');
+}
+
+export function itemsOf(value: Value | undefined): readonly Value[] | undefined {
+  return value?.kind === 'list' ? value.items : undefined;
+}
+
+function endsAtom(octet: number | undefined): boolean {
+  return octet === SPACE || octet === OPEN || octet === CLOSE;
+}
+
+function withoutEscapes(raw: Buffer): Buffer {
+  const bytes = Buffer.alloc(raw.length);
+  let length = 0;
+  for (let at = 0; at < raw.length; at++) {
+    if (raw[at] === BACKSLASH && at + 1 < raw.length) at++;
+    bytes[length++] = raw[at] ?? 0;
+  }
+  return bytes.subarray(0, length);
+}
