@@ -11,7 +11,14 @@
  */
 import { anomaly } from '../../core/anomaly.ts';
 import { dialogueLimits } from '../../core/limits.ts';
-import type { Connection, Sender, Sighting, StreamEvent } from '../../stream/types.ts';
+import type {
+  CloseReason,
+  Connection,
+  Sender,
+  Sighting,
+  StreamClose,
+  StreamEvent,
+} from '../../stream/types.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName, Upgrade } from '../types.ts';
 import { type Command, commandOf, startOf } from './command.ts';
 import { type Fragmented, Fragmentizer, type Unit } from './fragmentizer.ts';
@@ -26,6 +33,7 @@ interface ClientWait {
 }
 
 interface Side {
+  readonly sender: Sender;
   readonly fragmentizer: Fragmentizer;
   /** Anything of it was captured. */
   seen: boolean;
@@ -35,8 +43,8 @@ interface Side {
 export class ImapDecoder implements DialogueDecoder {
   readonly #options: DialogueOptions;
   readonly #session: Session;
-  readonly #client: Side = { fragmentizer: new Fragmentizer('client'), seen: false, closed: false };
-  readonly #server: Side = { fragmentizer: new Fragmentizer('server'), seen: false, closed: false };
+  readonly #client: Side = newSide('client');
+  readonly #server: Side = newSide('server');
   readonly #startsMidStream: boolean;
   #wait: ClientWait | undefined;
   /** The client is inside AUTHENTICATE or IDLE: its next line is no command. */
@@ -50,6 +58,7 @@ export class ImapDecoder implements DialogueDecoder {
   #mayBeDeflated = false;
   #upgrade: Upgrade | undefined;
   #limitTold = false;
+  #closeReason: CloseReason = 'end';
   #over = false;
 
   constructor(connection: Connection, options: DialogueOptions) {
@@ -69,7 +78,7 @@ export class ImapDecoder implements DialogueDecoder {
 
   receive(event: StreamEvent): Iterable<DialogueEvent> {
     if (this.#over || event.kind === 'open') return [];
-    if (event.kind === 'close') this.#close(event.side);
+    if (event.kind === 'close') this.#close(event);
     else this.#push(event);
     this.#run();
     if (this.#client.closed && this.#server.closed && this.#upgrade === undefined) this.#finish();
@@ -85,7 +94,8 @@ export class ImapDecoder implements DialogueDecoder {
     side.fragmentizer.push(event);
   }
 
-  #close(side: Sender | 'both'): void {
+  #close({ side, reason }: StreamClose): void {
+    this.#closeReason = reason;
     if (side !== 'server') this.#client.closed = true;
     if (side !== 'client') this.#server.closed = true;
   }
@@ -103,9 +113,9 @@ export class ImapDecoder implements DialogueDecoder {
     if (this.#wait !== undefined) return this.#serverIsGone() && this.#goOnAlone(this.#wait);
     const next = this.#client.fragmentizer.next(this.#client.closed);
     if (next === undefined) return false;
-    this.#clientWentOn = true;
     switch (next.kind) {
       case 'announced':
+        this.#clientWentOn = true;
         this.#wait = { reason: 'literal', tag: commandStart(next.text)?.tag ?? this.#insideTag };
         this.#insideTag = this.#wait.tag;
         break;
@@ -119,13 +129,16 @@ export class ImapDecoder implements DialogueDecoder {
   }
 
   #clientUnit(unit: Unit): void {
-    const inside = this.#inside;
-    this.#inside = undefined;
     const command = commandOf(unit);
+    // DONE comes between commands: the one that an answer waits for may still follow.
+    if (command !== undefined || !this.#holdsAnswer()) this.#clientWentOn = true;
+    // The server may end an exchange by itself; then a command follows instead of a response.
+    const endedByServer = this.#held !== undefined && command !== undefined && isSurelyCommand(lineOf(unit));
+    const inside = endedByServer ? undefined : this.#inside;
+    this.#inside = undefined;
     this.#trace('client', unit, inside === 'sasl' ? 'secret' : command === undefined ? 'noise' : 'command');
     if (inside === 'sasl') {
-      const [line] = unit.fragments;
-      if (line?.kind === 'text') this.#session.saslResponse(line.bytes);
+      this.#session.saslResponse(lineOf(unit));
       this.#wait = { reason: 'sasl', tag: this.#insideTag };
     } else if (command !== undefined) {
       this.#command(command);
@@ -174,8 +187,7 @@ export class ImapDecoder implements DialogueDecoder {
   /** False where the unit has to wait for the client. */
   #serverUnit(unit: Unit): boolean {
     this.#held = undefined;
-    const first = unit.fragments[0];
-    const line = first?.kind === 'text' ? first.bytes : Buffer.alloc(0);
+    const line = lineOf(unit);
     if (line[0] === 0x2a) {
       // How long a piece was to be stands in the command only.
       const isPiece = line.includes(']<');
@@ -197,7 +209,7 @@ export class ImapDecoder implements DialogueDecoder {
     } else if (wait?.reason === 'sasl' || wait?.reason === 'idle') {
       this.#wait = undefined;
       this.#inside = wait.reason;
-    } else if (wait === undefined && !this.#session.hasUnanswered) {
+    } else if (wait === undefined && (this.#inside === 'sasl' || !this.#session.hasUnanswered)) {
       return !this.#hold(unit);
     }
     return true;
@@ -205,16 +217,32 @@ export class ImapDecoder implements DialogueDecoder {
 
   #tagged(unit: Unit, tag: string, status: 'OK' | 'NO' | 'BAD'): boolean {
     if (this.#wait?.tag === tag) this.#answerWait(this.#wait, status);
-    else if (!this.#session.isUnanswered(tag) && this.#wait === undefined && !this.#session.hasUnanswered) {
+    else if (this.#isToBeHeld(tag)) {
       if (this.#hold(unit)) return false;
-      const text =
-        unit.fragments[0]?.kind === 'text' ? unit.fragments[0].bytes.toString('latin1', 0, 200) : '';
-      this.#mayBeDeflated = status === 'OK' && /\b(?:deflat|compress)/i.test(text);
+      this.#suspectDeflate(unit, status);
     }
-    if (this.#inside !== undefined && tag === this.#insideTag && this.#inside === 'sasl')
-      this.#inside = undefined;
+    if (this.#inside === 'sasl' && tag === this.#insideTag) this.#inside = undefined;
     this.#session.tagged(tag, status);
     return true;
+  }
+
+  /** The command that this tag answers, or the rest of it, is not read yet. */
+  #isToBeHeld(tag: string): boolean {
+    if (this.#wait !== undefined) return false;
+    const isReading = this.#inside === 'sasl' || !this.#client.fragmentizer.isBetweenUnits;
+    if (isReading && tag === this.#insideTag) return true;
+    if (this.#session.isUnanswered(tag)) return false;
+    return this.#clientCanGoOn || !this.#session.hasUnanswered;
+  }
+
+  /** Octets of the client are there that were not looked at yet. */
+  get #clientCanGoOn(): boolean {
+    return this.#wait === undefined && this.#client.fragmentizer.unreadBytes > 0;
+  }
+
+  #suspectDeflate(unit: Unit, status: 'OK' | 'NO' | 'BAD'): void {
+    const text = lineOf(unit).toString('latin1', 0, 200);
+    this.#mayBeDeflated = status === 'OK' && /\b(?:deflat|compress)/i.test(text);
   }
 
   #answerWait(wait: ClientWait, status: 'OK' | 'NO' | 'BAD'): void {
@@ -245,9 +273,14 @@ export class ImapDecoder implements DialogueDecoder {
 
   /** The server's unit needs something that the client may still tell; false where it will not. */
   #hold(unit: Unit): boolean {
-    if (this.#clientWentOn || this.#clientIsGone()) return false;
+    if (this.#clientIsGone()) return false;
+    if (this.#clientWentOn && !this.#clientCanGoOn) return false;
     this.#held = unit;
     return true;
+  }
+
+  #holdsAnswer(): boolean {
+    return this.#held !== undefined && taggedStart(lineOf(this.#held)) !== undefined;
   }
 
   #clientIsGone(): boolean {
@@ -307,7 +340,14 @@ export class ImapDecoder implements DialogueDecoder {
     this.#wait = undefined;
     this.#inside = undefined;
     this.#held = undefined;
-    const rest = [...this.#client.fragmentizer.takeEvents(), ...this.#server.fragmentizer.takeEvents()];
+    const rest: StreamEvent[] = [
+      ...this.#client.fragmentizer.takeEvents(),
+      ...this.#server.fragmentizer.takeEvents(),
+    ];
+    for (const side of [this.#client, this.#server]) {
+      if (side.closed) rest.push({ kind: 'close', side: side.sender, reason: this.#closeReason });
+      side.closed = false;
+    }
     this.#upgrade = { kind: 'upgrade', layer, rest };
   }
 
@@ -321,6 +361,16 @@ export class ImapDecoder implements DialogueDecoder {
     const seen: Sighting | undefined = startOf(unit)?.seen;
     if (seen !== undefined) this.#session.tell(traceOf(sender, unit, what, seen));
   }
+}
+
+function newSide(sender: Sender): Side {
+  return { sender, fragmentizer: new Fragmentizer(sender), seen: false, closed: false };
+}
+
+/** The unit's text up to its end or its first literal. */
+function lineOf(unit: Unit): Buffer {
+  const first = unit.fragments[0];
+  return first?.kind === 'text' ? first.bytes : Buffer.alloc(0);
 }
 
 function firstLine(octets: Buffer): Buffer {

@@ -27,6 +27,9 @@ import { MailboxState } from './mailbox-state.ts';
 import type { PieceRequest } from './section.ts';
 import { textOf } from './value.ts';
 
+/** Answers that came before their commands; more than these are only in hostile traffic. */
+const EARLY_ANSWERS_MAX = 256;
+
 interface Unanswered {
   readonly command: Command;
   /** Mailbox of SELECT, EXAMINE and APPEND. */
@@ -63,6 +66,7 @@ export class Session {
   /** The name that a login without an answer gave. */
   #claimedUser: string | null = null;
   #sasl: SaslExchange | undefined;
+  readonly #early = new Map<string, 'OK' | 'NO' | 'BAD'>();
   #appendedBytes = 0;
   #serverIsSilent = false;
 
@@ -115,7 +119,10 @@ export class Session {
     this.#appendedBytes += appendedBytes;
     if (command.name === 'LOGIN') this.#claimedUser = loginUser(command);
     if (command.name === 'AUTHENTICATE') this.#authenticate(command);
-    if (this.#serverIsSilent && appended.length > 0) this.#answer(command.tag, undefined);
+    const early = this.#early.get(command.tag);
+    const isSilent = this.#serverIsSilent && appended.length > 0;
+    if (early !== undefined || isSilent) this.#answer(command.tag, early);
+    this.#early.delete(command.tag);
     this.#boundAppended();
   }
 
@@ -125,8 +132,12 @@ export class Session {
     this.#claimedUser = this.#sasl?.user ?? null;
   }
 
+  /** Answers may overtake each other, and where the server's side comes first, the commands too. */
   tagged(tag: string, status: 'OK' | 'NO' | 'BAD'): void {
-    this.#answer(tag, status);
+    if (this.#unanswered.has(tag)) this.#answer(tag, status);
+    else if (this.#unanswered.size > 0 && this.#early.size < EARLY_ANSWERS_MAX) this.#early.set(tag, status);
+    // Tags may be used again: an answer waits for its command only while others are under way.
+    if (this.#unanswered.size === 0) this.#early.clear();
   }
 
   untagged(unit: Unit): void {
