@@ -181,7 +181,9 @@ export class Fragmentizer {
     const line = this.#takeLine(closed);
     if (line === undefined) return this.#endOfOctets(closed);
     if (line.end === 'cut') return this.#cutLine(line);
-    if (line.bytes.length === 0 && this.#fragments.length === 0) return 'again';
+    // On the client's side an empty line may be a response in an AUTHENTICATE exchange.
+    const isEmpty = line.bytes.length === 0 && this.#fragments.length === 0;
+    if (isEmpty && this.#sender === 'server') return 'again';
     const continues = this.#fragments.length > 0;
     this.#keepText(line);
     const marker = continues || this.#opensUnit(line.bytes) ? literalMarker(line.bytes) : undefined;

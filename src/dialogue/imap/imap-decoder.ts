@@ -133,10 +133,11 @@ export class ImapDecoder implements DialogueDecoder {
     // DONE comes between commands: the one that an answer waits for may still follow.
     if (command !== undefined || !this.#holdsAnswer()) this.#clientWentOn = true;
     // The server may end an exchange by itself; then a command follows instead of a response.
-    const endedByServer = this.#held !== undefined && command !== undefined && isSurelyCommand(lineOf(unit));
+    const known = command !== undefined && isSurelyCommand(lineOf(unit));
+    const endedByServer = this.#held !== undefined && known;
     const inside = endedByServer ? undefined : this.#inside;
     this.#inside = undefined;
-    this.#trace('client', unit, inside === 'sasl' ? 'secret' : command === undefined ? 'noise' : 'command');
+    this.#trace('client', unit, inside === 'sasl' ? 'secret' : known ? 'command' : 'noise');
     if (inside === 'sasl') {
       this.#session.saslResponse(lineOf(unit));
       this.#wait = { reason: 'sasl', tag: this.#insideTag };
@@ -217,7 +218,7 @@ export class ImapDecoder implements DialogueDecoder {
 
   #tagged(unit: Unit, tag: string, status: 'OK' | 'NO' | 'BAD'): boolean {
     if (this.#wait?.tag === tag) this.#answerWait(this.#wait, status);
-    else if (this.#isToBeHeld(tag)) {
+    if (this.#isToBeHeld(tag)) {
       if (this.#hold(unit)) return false;
       this.#suspectDeflate(unit, status);
     }
@@ -251,23 +252,12 @@ export class ImapDecoder implements DialogueDecoder {
       // The consent may have been lost in a gap: a success needs the octets.
       if (status === 'OK' || this.#client.fragmentizer.literalSeemsSent()) {
         this.#client.fragmentizer.acceptLiteral();
-        this.#clientUnitsUntilAnswer(wait.tag);
+        this.#clientWentOn = false;
       } else {
         this.#clientUnit(this.#client.fragmentizer.refuseLiteral());
       }
     } else if (status === 'OK' && (wait.reason === 'starttls' || wait.reason === 'compress')) {
       this.#turn(wait.reason === 'starttls' ? 'tls' : 'deflate');
-    }
-  }
-
-  /** The answer to a command came before the rest of the command: that rest is read first. */
-  #clientUnitsUntilAnswer(tag: string): void {
-    while (!this.#session.isUnanswered(tag)) {
-      const next = this.#client.fragmentizer.next(this.#client.closed);
-      if (next === undefined) return;
-      if (next.kind === 'announced') this.#client.fragmentizer.acceptLiteral();
-      else if (next.kind === 'unit') this.#clientUnit(next);
-      else this.#other(next, 'client');
     }
   }
 

@@ -34,9 +34,16 @@ interface Unanswered {
   readonly command: Command;
   /** Mailbox of SELECT, EXAMINE and APPEND. */
   readonly mailbox: string | null;
+  /** Of LOGIN and AUTHENTICATE. */
+  readonly login: Login | undefined;
   readonly requests: readonly PieceRequest[];
   readonly appended: readonly AppendedMessage[];
   readonly appendedBytes: number;
+}
+
+/** Who claims to log in; the answer tells whether it is true. */
+interface Login {
+  readonly user: string | null;
 }
 
 interface MessageParts {
@@ -53,6 +60,8 @@ interface MessageParts {
   readonly last: Sighting;
   readonly wireBytes: number;
   readonly anomalies: readonly Anomaly[];
+  /** Whoever logged in as far as the client's side tells, for mails that wait for no answer. */
+  readonly claimedUser?: string | null;
 }
 
 export class Session {
@@ -63,8 +72,9 @@ export class Session {
   #layer: LayerName = 'plain';
   #events: DialogueEvent[] = [];
   #user: string | null = null;
-  /** The name that a login without an answer gave. */
-  #claimedUser: string | null = null;
+  /** The latest login, answered or not. */
+  #login: Login | undefined;
+  /** The AUTHENTICATE exchange in progress. */
   #sasl: SaslExchange | undefined;
   readonly #early = new Map<string, 'OK' | 'NO' | 'BAD'>();
   #appendedBytes = 0;
@@ -115,10 +125,10 @@ export class Session {
       .reduce((sum, each) => sum + each.captured, 0);
     const kept = command.name === 'APPEND' ? command : { ...command, unit: withoutLiterals(command.unit) };
     const requests = requestedPieces(command);
-    this.#unanswered.set(command.tag, { command: kept, mailbox, requests, appended, appendedBytes });
+    const login = this.#loginOf(command);
+    const waiting = { command: kept, mailbox, login, requests, appended, appendedBytes };
+    this.#unanswered.set(command.tag, waiting);
     this.#appendedBytes += appendedBytes;
-    if (command.name === 'LOGIN') this.#claimedUser = loginUser(command);
-    if (command.name === 'AUTHENTICATE') this.#authenticate(command);
     const early = this.#early.get(command.tag);
     const isSilent = this.#serverIsSilent && appended.length > 0;
     if (early !== undefined || isSilent) this.#answer(command.tag, early);
@@ -129,7 +139,6 @@ export class Session {
   /** One line of the client in an AUTHENTICATE exchange. */
   saslResponse(line: Buffer): void {
     this.#sasl?.respond(line);
-    this.#claimedUser = this.#sasl?.user ?? null;
   }
 
   /** Answers may overtake each other, and where the server's side comes first, the commands too. */
@@ -174,6 +183,7 @@ export class Session {
       last,
       wireBytes: orphan.captured,
       anomalies: [],
+      claimedUser: appended ? (this.#login?.user ?? null) : null,
     });
   }
 
@@ -183,10 +193,14 @@ export class Session {
     for (const mail of this.#assembly.flush()) this.#assembled(mail);
   }
 
-  #authenticate(command: Command): void {
-    const [mechanism, initialResponse] = argumentsOf(command);
-    this.#sasl = new SaslExchange(textOf(mechanism) ?? '', textOf(initialResponse));
-    this.#claimedUser = this.#sasl.user;
+  #loginOf(command: Command): Login | undefined {
+    if (command.name === 'LOGIN') this.#login = { user: loginUser(command) };
+    if (command.name === 'AUTHENTICATE') {
+      const [mechanism, initialResponse] = argumentsOf(command);
+      this.#sasl = new SaslExchange(textOf(mechanism) ?? '', textOf(initialResponse));
+      this.#login = this.#sasl;
+    }
+    return command.name === 'LOGIN' || command.name === 'AUTHENTICATE' ? this.#login : undefined;
   }
 
   /** `status` undefined: the answer was not captured. */
@@ -203,9 +217,8 @@ export class Session {
         break;
       case 'LOGIN':
       case 'AUTHENTICATE':
-        if (status === 'OK') this.#user = this.#claimedUser;
-        if (status !== undefined) this.#claimedUser = null;
-        this.#sasl = undefined;
+        if (status === 'OK') this.#user = answered.login?.user ?? null;
+        else if (this.#login === answered.login) this.#login = undefined;
         break;
       case 'SELECT':
       case 'EXAMINE':
@@ -336,11 +349,11 @@ export class Session {
       last: final.content.last,
       wireBytes: message.literals.reduce((sum, each) => sum + each.captured, 0),
       anomalies: message.literals.flatMap((each) => anomaliesOf(each.content, each.mismatch)),
+      claimedUser: status === undefined && this.#serverIsSilent ? (this.#login?.user ?? null) : null,
     });
   }
 
   #message(parts: MessageParts): void {
-    const user = this.#user ?? (this.#serverIsSilent ? this.#claimedUser : null);
     const message: RawMessage = {
       kind: 'message',
       protocol: 'imap',
@@ -348,7 +361,7 @@ export class Session {
       layer: this.#layer,
       envelope: null,
       helo: null,
-      user,
+      user: this.#user ?? parts.claimedUser ?? null,
       direction: parts.direction,
       method: parts.method,
       bytes: parts.bytes,
