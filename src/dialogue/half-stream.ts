@@ -106,8 +106,9 @@ export class HalfStream {
   takeLine(): Line | undefined {
     if (this.#droppingLine && !this.#dropLine()) return undefined;
     const length = this.#findLineEnd();
-    if (length !== undefined) return this.#line(length, true);
-    if (this.#searchedBytes <= this.#lineBytesMax) return undefined;
+    // Too long is too long even where the end came with the same packet: cuts must not matter.
+    if (length !== undefined && length <= this.#lineBytesMax) return this.#line(length, true);
+    if (length === undefined && this.#searchedBytes <= this.#lineBytesMax) return undefined;
     this.#droppingLine = true;
     return this.#line(this.#lineBytesMax, false);
   }

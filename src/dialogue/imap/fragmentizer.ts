@@ -92,8 +92,8 @@ export class Fragmentizer {
   #announced: { readonly length: number; readonly start: Place } | undefined;
   #orphan: OrphanCollector | undefined;
   #lastPlace: Place = nowhere;
-  /** Found together with a unit, told after it. */
-  #waiting: Anomaly | undefined;
+  /** Found together with something else, told after it. */
+  #waiting: Fragmented | undefined;
 
   constructor(sender: Sender) {
     this.#sender = sender;
@@ -179,7 +179,10 @@ export class Fragmentizer {
   #readLine(closed: boolean): Fragmented | 'again' | undefined {
     if (this.#fragments.length === 0 && isTlsRecord(this.#half.peek(3))) return { kind: 'tls' };
     const line = this.#takeLine(closed);
-    if (line === undefined) return this.#endOfOctets(closed);
+    return line === undefined ? this.#endOfOctets(closed) : this.#useLine(line);
+  }
+
+  #useLine(line: Line): Fragmented | 'again' {
     if (line.end === 'cut') return this.#cutLine(line);
     // On the client's side an empty line may be a response in an AUTHENTICATE exchange.
     const isEmpty = line.bytes.length === 0 && this.#fragments.length === 0;
@@ -330,31 +333,28 @@ export class Fragmentizer {
   }
 
   #skipToUnit(closed: boolean): Fragmented | 'again' | undefined {
-    const safe = this.#half.peek(256);
-    const begins = this.#sender === 'server' ? isSurelyResponse : isSurelyCommand;
-    const whole = safe.includes(LF) || closed || safe.length === 256 || this.#half.lineIsCutByGap;
-    if (whole && begins(firstLine(safe))) {
-      this.#mode = 'line';
-      return this.#takeOrphan(true) ?? 'again';
-    }
     const line = this.#takeLine(closed);
     if (line === undefined) {
       const gap = this.#half.takeGap();
       if (gap === undefined) {
         if (closed) this.#mode = 'line';
-        return closed ? this.#takeOrphan(false) : undefined;
+        return undefined;
       }
       this.#orphan?.addMissing(gap.length);
       return 'again';
     }
+    const begins = this.#sender === 'server' ? isSurelyResponse : isSurelyCommand;
+    if (begins(line.bytes)) {
+      this.#mode = 'line';
+      const orphan = this.#orphan?.finish(this.#lastPlace);
+      this.#orphan = undefined;
+      const next = this.#useLine(line);
+      if (orphan === undefined) return next;
+      if (next !== 'again') this.#waiting = next;
+      return orphan;
+    }
     this.#orphan?.add(line);
     return 'again';
-  }
-
-  #takeOrphan(beforeUnit: boolean): Orphan | undefined {
-    const orphan = this.#orphan?.finish(beforeUnit, this.#lastPlace);
-    this.#orphan = undefined;
-    return orphan;
   }
 }
 

@@ -37,6 +37,8 @@ interface Side {
   readonly fragmentizer: Fragmentizer;
   /** Anything of it was captured. */
   seen: boolean;
+  /** While nothing of it was captured: it was waited for long enough. */
+  givenUp: boolean;
   closed: boolean;
 }
 
@@ -288,7 +290,8 @@ export class ImapDecoder implements DialogueDecoder {
   /** Too much of `waiting` is unread while nothing comes from `absent`. */
   #waitsInVain(absent: Side, waiting: Side): boolean {
     const unread = waiting.fragmentizer.unreadBytes;
-    if (!absent.seen) return unread > dialogueLimits.silentSideBytesMax;
+    absent.givenUp ||= unread > dialogueLimits.silentSideBytesMax;
+    if (!absent.seen) return absent.givenUp;
     if (unread <= dialogueLimits.unreadBytesMax) return false;
     if (!this.#limitTold) {
       const detail = `${unread} octets unread while the other side is awaited`;
@@ -354,7 +357,7 @@ export class ImapDecoder implements DialogueDecoder {
 }
 
 function newSide(sender: Sender): Side {
-  return { sender, fragmentizer: new Fragmentizer(sender), seen: false, closed: false };
+  return { sender, fragmentizer: new Fragmentizer(sender), seen: false, givenUp: false, closed: false };
 }
 
 /** The unit's text up to its end or its first literal. */

@@ -44,9 +44,9 @@ export class OrphanCollector {
     this.#collector.addMissing(length);
   }
 
-  /** `beforeUnit`: a command or response follows. Undefined where this is hardly a mail. */
-  finish(beforeUnit: boolean, fallback: Place): Orphan | undefined {
-    if (!beforeUnit || !this.#bodySeen || this.#lines < LINES_MIN || !this.#endsAsLiteral()) return undefined;
+  /** A command or response follows. Undefined where this is hardly a mail. */
+  finish(fallback: Place): Orphan | undefined {
+    if (!this.#bodySeen || this.#lines < LINES_MIN || !this.#endsAsLiteral()) return undefined;
     return { kind: 'orphan', content: this.#collector.finish(fallback), captured: this.#captured };
   }
 

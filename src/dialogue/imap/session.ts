@@ -24,7 +24,7 @@ import {
 import { type FetchedContent, type FetchResponse, fetchResponse } from './fetch.ts';
 import type { Literal, Orphan, Text, Unit } from './fragmentizer.ts';
 import { MailboxState } from './mailbox-state.ts';
-import type { PieceRequest } from './section.ts';
+import { RequestedPieces } from './requested-pieces.ts';
 import { textOf } from './value.ts';
 
 /** Answers that came before their commands; more than these are only in hostile traffic. */
@@ -36,7 +36,6 @@ interface Unanswered {
   readonly mailbox: string | null;
   /** Of LOGIN and AUTHENTICATE. */
   readonly login: Login | undefined;
-  readonly requests: readonly PieceRequest[];
   readonly appended: readonly AppendedMessage[];
   readonly appendedBytes: number;
 }
@@ -76,6 +75,7 @@ export class Session {
   #login: Login | undefined;
   /** The AUTHENTICATE exchange in progress. */
   #sasl: SaslExchange | undefined;
+  readonly #requested = new RequestedPieces();
   readonly #early = new Map<string, 'OK' | 'NO' | 'BAD'>();
   #appendedBytes = 0;
   #serverIsSilent = false;
@@ -124,10 +124,12 @@ export class Session {
       .flatMap((each) => each.literals)
       .reduce((sum, each) => sum + each.captured, 0);
     const kept = command.name === 'APPEND' ? command : { ...command, unit: withoutLiterals(command.unit) };
-    const requests = requestedPieces(command);
     const login = this.#loginOf(command);
-    const waiting = { command: kept, mailbox, login, requests, appended, appendedBytes };
+    const waiting = { command: kept, mailbox, login, appended, appendedBytes };
+    // A tag used again: its first answer was not captured.
+    this.#answer(command.tag, undefined);
     this.#unanswered.set(command.tag, waiting);
+    this.#requested.add(command.tag, requestedPieces(command));
     this.#appendedBytes += appendedBytes;
     const early = this.#early.get(command.tag);
     const isSilent = this.#serverIsSilent && appended.length > 0;
@@ -208,6 +210,7 @@ export class Session {
     const answered = this.#unanswered.get(tag);
     if (answered === undefined) return;
     this.#unanswered.delete(tag);
+    this.#requested.remove(tag);
     this.#appendedBytes -= answered.appendedBytes;
     const { name, unit } = answered.command;
     switch (name) {
@@ -296,21 +299,12 @@ export class Session {
       length,
       bytes: content.bytes,
       missing: missingOf(content, mismatch),
-      requested: item.origin === undefined ? undefined : this.#requestedLength(item.section, origin),
+      requested: item.origin === undefined ? undefined : this.#requested.lengthOf(item.section, origin),
       first: content.first,
       last: content.last,
       captured,
     };
     for (const mail of this.#assembly.add(key, this.#mailbox.name, uid, piece)) this.#assembled(mail);
-  }
-
-  /** The server does not repeat how many octets were asked for: the command does, RFC 9051 §6.4.5. */
-  #requestedLength(section: string, origin: number): number | undefined {
-    for (const { requests } of this.#unanswered.values()) {
-      const request = requests.find((each) => each.section === section && each.origin === origin);
-      if (request !== undefined) return request.length;
-    }
-    return undefined;
   }
 
   #assembled(mail: AssembledMail): void {

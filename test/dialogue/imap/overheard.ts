@@ -39,6 +39,20 @@ export function mails(turns: readonly Turn[], options: CutOptions = {}): RawMess
   return messagesOf(overhear(turns, options));
 }
 
+/** The events of `turns` uncut: for speeches too long to be cut in every way. */
+export function uncut(turns: readonly Turn[], close = true): StreamEvent[] {
+  const [open, end] = [cuts([])[0]?.[1][0], cuts([])[0]?.[1][1]];
+  assert.ok(open !== undefined && end !== undefined);
+  const next = { client: 1001, server: 1001 };
+  const spoken = turns.map(({ sender, bytes }, frame): StreamEvent => {
+    const sequence = next[sender];
+    next[sender] += bytes.length;
+    const seen = { capture: 0, frame, timestampNs: 0n, ipLength: 1500, ttl: 64 };
+    return { kind: 'data', sender, bytes, sequence, seen };
+  });
+  return [open, ...spoken, ...(close ? [end] : [])];
+}
+
 /** Order between the two sides may differ with the cut; what was found may not. */
 function shown(events: readonly DialogueEvent[]): string[] {
   return events
