@@ -247,7 +247,8 @@ export class Assembly {
     const ready: AssembledMail[] = [];
     if (this.#cost <= dialogueLimits.pendingSectionBytesMax) return ready;
     for (const [key, mail] of this.#pending) {
-      if (this.#cost <= dialogueLimits.pendingSectionBytesMax) break;
+      // Some room at once: the beginning of a map that lost entries is slow to find.
+      if (this.#cost <= dialogueLimits.pendingSectionBytesMax * 0.9) break;
       if (key !== current) ready.push(...this.#remove(key, mail, true));
     }
     return ready;

@@ -75,6 +75,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const CLOSE_PARENTHESIS = 0x29;
+const LINE_END_BYTES = 2;
 const nowhere: Place = {
   sequence: 0,
   seen: { capture: 0, frame: 0, timestampNs: 0n, ipLength: 0, ttl: 0 },
@@ -91,6 +92,8 @@ export class Fragmentizer {
   #literal: OpenLiteral | undefined;
   #announced: { readonly length: number; readonly start: Place } | undefined;
   #orphan: OrphanCollector | undefined;
+  /** A gap of which the first octets were accounted for. */
+  #restOfGap: StreamGap | undefined;
   #lastPlace: Place = nowhere;
   /** Found together with something else, told after it. */
   #waiting: Fragmented | undefined;
@@ -221,14 +224,35 @@ export class Fragmentizer {
 
   /** A line without its end: cut by a gap, by the end of the stream, or at the limit. */
   #cutLine(line: Line): Fragmented | 'again' {
+    const opensUnit = this.#fragments.length > 0 || this.#opensUnit(line.bytes);
     this.#keepText(line);
+    const isBelowLimit = line.bytes.length < dialogueLimits.lineBytesMax;
+    if (isBelowLimit && opensUnit && this.#literalBeginsInGap(line)) return 'again';
     const unit = this.#finishUnit(true);
-    if (line.bytes.length < dialogueLimits.lineBytesMax) return unit;
+    if (isBelowLimit) return unit;
     // What the dropped rest announced is not known: only a sure response is trusted now.
     this.#resynchronise(false, undefined);
     const detail = `IMAP line above ${dialogueLimits.lineBytesMax} octets`;
     this.#waiting = anomaly('dialogue.line-limit', `frame ${line.start.seen.frame}`, detail);
     return unit;
+  }
+
+  /** Of a complete announcement only the line end can be lost, and the literal begins behind it. */
+  #literalBeginsInGap(line: Line): boolean {
+    const marker = literalMarker(line.bytes);
+    if (marker === undefined || (this.#sender === 'client' && marker.synchronising)) return false;
+    const gap = this.#half.takeGap();
+    if (gap === undefined) return false;
+    this.#openLiteral(marker.length, line.start);
+    const length = gap.length - LINE_END_BYTES;
+    if (length > 0) this.#restOfGap = { ...gap, length };
+    return true;
+  }
+
+  #takeGap(): StreamGap | undefined {
+    const rest = this.#restOfGap;
+    this.#restOfGap = undefined;
+    return rest ?? this.#half.takeGap();
   }
 
   #openLiteral(length: number, start: Place): void {
@@ -240,14 +264,14 @@ export class Fragmentizer {
   #readLiteral(closed: boolean): Fragmented | 'again' | undefined {
     const literal = this.#literal as OpenLiteral;
     while (literal.remaining > 0) {
-      const run = this.#half.takeRun(literal.remaining);
+      const run = this.#restOfGap === undefined ? this.#half.takeRun(literal.remaining) : undefined;
       if (run !== undefined) {
         literal.collector.add(run.bytes, run.start);
         literal.remaining -= run.bytes.length;
         literal.captured += run.bytes.length;
         continue;
       }
-      const gap = this.#half.takeGap();
+      const gap = this.#takeGap();
       if (gap === undefined && !closed) return undefined;
       const lost = gap === undefined ? literal.remaining : Math.min(gap.length, literal.remaining);
       literal.collector.addMissing(lost);

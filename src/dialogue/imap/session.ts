@@ -5,11 +5,10 @@
  */
 import { type Anomaly, anomaly } from '../../core/anomaly.ts';
 import { dialogueLimits } from '../../core/limits.ts';
-import type { Connection, Sighting } from '../../stream/types.ts';
+import type { Connection } from '../../stream/types.ts';
 import type { Place } from '../half-stream.ts';
-import type { CollectedMessage } from '../message-collector.ts';
 import { SaslExchange } from '../sasl.ts';
-import type { DialogueEvent, LayerName, MissingRange, RawMessage } from '../types.ts';
+import type { DialogueEvent, LayerName } from '../types.ts';
 import { type AssembledMail, Assembly } from './assembly.ts';
 import {
   type AppendedMessage,
@@ -22,8 +21,16 @@ import {
   startOf,
 } from './command.ts';
 import { type FetchedContent, type FetchResponse, fetchResponse } from './fetch.ts';
-import type { Literal, Orphan, Text, Unit } from './fragmentizer.ts';
+import type { Orphan, Text, Unit } from './fragmentizer.ts';
 import { MailboxState } from './mailbox-state.ts';
+import {
+  anomaliesOf,
+  joinLiterals,
+  type MessageParts,
+  mismatchAnomaly,
+  missingOf,
+  rawMessage,
+} from './raw-message.ts';
 import { RequestedPieces } from './requested-pieces.ts';
 import { textOf } from './value.ts';
 
@@ -43,24 +50,6 @@ interface Unanswered {
 /** Who claims to log in; the answer tells whether it is true. */
 interface Login {
   readonly user: string | null;
-}
-
-interface MessageParts {
-  readonly direction: 'retrieved' | 'appended';
-  readonly method: string;
-  readonly bytes: Buffer;
-  readonly exact: boolean;
-  readonly complete: boolean;
-  readonly missing: readonly MissingRange[];
-  readonly accepted: boolean | null;
-  readonly mailbox: string | null;
-  readonly uid: number | null;
-  readonly first: Place;
-  readonly last: Sighting;
-  readonly wireBytes: number;
-  readonly anomalies: readonly Anomaly[];
-  /** Whoever logged in as far as the client's side tells, for mails that wait for no answer. */
-  readonly claimedUser?: string | null;
 }
 
 export class Session {
@@ -348,29 +337,7 @@ export class Session {
   }
 
   #message(parts: MessageParts): void {
-    const message: RawMessage = {
-      kind: 'message',
-      protocol: 'imap',
-      connection: this.#connection,
-      layer: this.#layer,
-      envelope: null,
-      helo: null,
-      user: this.#user ?? parts.claimedUser ?? null,
-      direction: parts.direction,
-      method: parts.method,
-      bytes: parts.bytes,
-      exact: parts.exact,
-      complete: parts.complete,
-      missing: parts.missing,
-      accepted: parts.accepted,
-      mailbox: parts.mailbox,
-      uid: parts.uid,
-      first: parts.first.seen,
-      firstSequence: parts.first.sequence,
-      last: parts.last,
-      wireBytes: parts.wireBytes,
-      anomalies: parts.anomalies,
-    };
+    const message = rawMessage(this.#connection, this.#layer, this.#user ?? parts.claimedUser ?? null, parts);
     this.#events.push(message);
   }
 
@@ -410,46 +377,4 @@ function withoutLiterals(unit: Unit): Unit {
 function firstText(unit: Unit): Text | undefined {
   const first = unit.fragments[0];
   return first?.kind === 'text' ? first : undefined;
-}
-
-function joinLiterals(literals: readonly Literal[]): {
-  readonly bytes: Buffer;
-  readonly missing: readonly MissingRange[];
-  readonly length: number;
-} {
-  const missing: MissingRange[] = [];
-  let length = 0;
-  for (const literal of literals) {
-    for (const hole of literal.content.missing)
-      missing.push({ offset: length + hole.offset, length: hole.length });
-    length += literal.length;
-  }
-  const [only] = literals;
-  const single = literals.length === 1 && only !== undefined;
-  return {
-    bytes: single ? only.content.bytes : Buffer.concat(literals.map((each) => each.content.bytes)),
-    missing,
-    length,
-  };
-}
-
-/** Where a literal's length lies, where its content ends is not known. */
-function missingOf(content: CollectedMessage, mismatch: boolean): readonly MissingRange[] {
-  if (!mismatch || content.missing.length > 0) return content.missing;
-  return [{ offset: content.bytes.length, length: undefined }];
-}
-
-function anomaliesOf(content: CollectedMessage, mismatch: boolean): Anomaly[] {
-  const found: Anomaly[] = [];
-  if (mismatch) found.push(mismatchAnomaly(content.first));
-  if (content.cut) {
-    const detail = `mail above ${dialogueLimits.messageBytesMax} octets`;
-    found.push(anomaly('dialogue.message-limit', `frame ${content.last.frame}`, detail));
-  }
-  return found;
-}
-
-function mismatchAnomaly(place: Place | undefined): Anomaly {
-  const at = `frame ${place?.seen.frame ?? 0}`;
-  return anomaly('dialogue.literal-mismatch', at, 'IMAP literal is not followed by what may follow one');
 }

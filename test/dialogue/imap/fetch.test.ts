@@ -281,3 +281,17 @@ test('ImapDecoder matches answers that overtake each other', () => {
     ['Other'],
   );
 });
+
+test('ImapDecoder knows where a literal begins whose announcement lost only its line end', () => {
+  const found = mails([
+    ...login,
+    client('a3 FETCH 1 BODY[]\r\n'),
+    server(`* 1 FETCH (UID 5 BODY[] {${mail.length}}`),
+    lost(server(`\r\n${mail.slice(0, 9)}`)),
+    server(`${mail.slice(9)})\r\na3 OK\r\n`),
+  ]);
+  assert.deepEqual(
+    found.map(({ bytes, uid, missing }) => [bytes.toString(), uid, missing]),
+    [[mail.slice(9), 5, [{ offset: 0, length: 9 }]]],
+  );
+});

@@ -1,0 +1,101 @@
+/** From literals and sections to the RawMessage that leaves the decoder. */
+import { type Anomaly, anomaly } from '../../core/anomaly.ts';
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Connection, Sighting } from '../../stream/types.ts';
+import type { Place } from '../half-stream.ts';
+import type { CollectedMessage } from '../message-collector.ts';
+import type { LayerName, MissingRange, RawMessage } from '../types.ts';
+import type { Literal } from './fragmentizer.ts';
+
+/** What differs from mail to mail of one connection. */
+export interface MessageParts {
+  readonly direction: 'retrieved' | 'appended';
+  readonly method: string;
+  readonly bytes: Buffer;
+  readonly exact: boolean;
+  readonly complete: boolean;
+  readonly missing: readonly MissingRange[];
+  readonly accepted: boolean | null;
+  readonly mailbox: string | null;
+  readonly uid: number | null;
+  readonly first: Place;
+  readonly last: Sighting;
+  readonly wireBytes: number;
+  readonly anomalies: readonly Anomaly[];
+  /** Whoever logged in as far as the client's side tells, for mails that wait for no answer. */
+  readonly claimedUser?: string | null;
+}
+
+export function rawMessage(
+  connection: Connection,
+  layer: LayerName,
+  user: string | null,
+  parts: MessageParts,
+): RawMessage {
+  return {
+    kind: 'message',
+    protocol: 'imap',
+    connection,
+    layer,
+    envelope: null,
+    helo: null,
+    user,
+    direction: parts.direction,
+    method: parts.method,
+    bytes: parts.bytes,
+    exact: parts.exact,
+    complete: parts.complete,
+    missing: parts.missing,
+    accepted: parts.accepted,
+    mailbox: parts.mailbox,
+    uid: parts.uid,
+    first: parts.first.seen,
+    firstSequence: parts.first.sequence,
+    last: parts.last,
+    wireBytes: parts.wireBytes,
+    anomalies: parts.anomalies,
+  };
+}
+
+/** The octets of one message that came in several literals (CATENATE). */
+export function joinLiterals(literals: readonly Literal[]): {
+  readonly bytes: Buffer;
+  readonly missing: readonly MissingRange[];
+  readonly length: number;
+} {
+  const missing: MissingRange[] = [];
+  let length = 0;
+  for (const literal of literals) {
+    for (const hole of literal.content.missing)
+      missing.push({ offset: length + hole.offset, length: hole.length });
+    length += literal.length;
+  }
+  const [only] = literals;
+  const single = literals.length === 1 && only !== undefined;
+  return {
+    bytes: single ? only.content.bytes : Buffer.concat(literals.map((each) => each.content.bytes)),
+    missing,
+    length,
+  };
+}
+
+/** Where a literal's length lies, where its content ends is not known. */
+export function missingOf(content: CollectedMessage, mismatch: boolean): readonly MissingRange[] {
+  if (!mismatch || content.missing.length > 0) return content.missing;
+  return [{ offset: content.bytes.length, length: undefined }];
+}
+
+export function anomaliesOf(content: CollectedMessage, mismatch: boolean): Anomaly[] {
+  const found: Anomaly[] = [];
+  if (mismatch) found.push(mismatchAnomaly(content.first));
+  if (content.cut) {
+    const detail = `mail above ${dialogueLimits.messageBytesMax} octets`;
+    found.push(anomaly('dialogue.message-limit', `frame ${content.last.frame}`, detail));
+  }
+  return found;
+}
+
+export function mismatchAnomaly(place: Place | undefined): Anomaly {
+  const at = `frame ${place?.seen.frame ?? 0}`;
+  return anomaly('dialogue.literal-mismatch', at, 'IMAP literal is not followed by what may follow one');
+}
