@@ -346,6 +346,7 @@ export class ImapDecoder implements DialogueDecoder {
 
   #finish(): void {
     this.#over = true;
+    if (!this.#server.seen) this.#session.serverIsSilent();
     this.#session.finish();
   }
 

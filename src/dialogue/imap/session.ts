@@ -210,7 +210,7 @@ export class Session {
       case 'LOGIN':
       case 'AUTHENTICATE':
         if (status === 'OK') this.#user = answered.login?.user ?? null;
-        else if (this.#login === answered.login) this.#login = undefined;
+        else if (status !== undefined && this.#login === answered.login) this.#login = undefined;
         break;
       case 'SELECT':
       case 'EXAMINE':
@@ -240,8 +240,9 @@ export class Session {
       this.#assembly.identify(this.#mailbox.slotKey(sequence), key, response.uid);
       this.#mailbox.learn(sequence, response.uid);
     }
-    if (response.limitReached)
+    if (response.limitReached) {
       this.#limit('dialogue.queue-limit', startOf(unit), 'IMAP response with too many values');
+    }
     if (response.isListing) this.#events.push({ kind: 'tally', what: 'header-listing' });
     const { size, envelope, structure } = description;
     if (size !== undefined || envelope !== undefined || structure !== undefined) {
@@ -313,11 +314,9 @@ export class Session {
     if (first === undefined || final === undefined) return;
     // An empty literal takes the APPEND back, RFC 3502 §6.3.11.
     if (status !== 'OK' && message.literals.every((each) => each.length === 0)) return;
-    const mismatch = final.mismatch;
     const joined = joinLiterals(message.literals);
     const missing = [...joined.missing];
-    if (message.hasUrls) missing.push({ offset: joined.length, length: undefined });
-    else if (mismatch) missing.push({ offset: joined.length, length: undefined });
+    if (message.hasUrls || final.mismatch) missing.push({ offset: joined.length, length: undefined });
     this.#message({
       direction: 'appended',
       method: message.catenated ? 'APPEND CATENATE' : 'APPEND',

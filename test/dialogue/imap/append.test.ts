@@ -164,6 +164,14 @@ for (const plus of ['', '+']) {
   });
 }
 
+test('ImapDecoder believes a login where only the client was captured', () => {
+  const found = mails([client(`a1 LOGIN tina secret\r\na2 APPEND Sent {${size}+}\r\n${mail}\r\n`)]);
+  assert.deepEqual(
+    found.map(({ user, accepted }) => [user, accepted]),
+    [['tina', null]],
+  );
+});
+
 test('ImapDecoder flags an APPEND whose command was lost, and no login literal', () => {
   const body = 'Subject: x\r\n\r\nfirst\r\nsecond\r\n';
   const found = mails([
