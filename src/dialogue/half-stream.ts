@@ -107,7 +107,7 @@ export class HalfStream {
     if (this.#droppingLine && !this.#dropLine()) return undefined;
     const length = this.#findLineEnd();
     // Too long is too long even where the end came with the same packet: cuts must not matter.
-    if (length !== undefined && length <= this.#lineBytesMax) return this.#line(length, true);
+    if (length !== undefined && length - 1 <= this.#lineBytesMax) return this.#line(length, true);
     if (length === undefined && this.#searchedBytes <= this.#lineBytesMax) return undefined;
     this.#droppingLine = true;
     return this.#line(this.#lineBytesMax, false);

@@ -181,7 +181,7 @@ export class Fragmentizer {
 
   #readLine(closed: boolean): Fragmented | 'again' | undefined {
     if (this.#fragments.length === 0 && isTlsRecord(this.#half.peek(3))) return { kind: 'tls' };
-    const line = this.#takeLine(closed);
+    const line = this.#half.takeLineOrRest(closed);
     return line === undefined ? this.#endOfOctets(closed) : this.#useLine(line);
   }
 
@@ -205,12 +205,6 @@ export class Fragmentizer {
 
   #opensUnit(line: Buffer): boolean {
     return this.#sender === 'server' ? mayAnnounceLiteral(line) : commandStart(line) !== undefined;
-  }
-
-  #takeLine(closed: boolean): Line | undefined {
-    const line = this.#half.takeLine();
-    if (line !== undefined) return line;
-    return closed || this.#half.lineIsCutByGap ? this.#half.takeFragment() : undefined;
   }
 
   /** No line stands before the next gap or the end. */
@@ -357,7 +351,7 @@ export class Fragmentizer {
   }
 
   #skipToUnit(closed: boolean): Fragmented | 'again' | undefined {
-    const line = this.#takeLine(closed);
+    const line = this.#half.takeLineOrRest(closed);
     if (line === undefined) {
       const gap = this.#half.takeGap();
       if (gap === undefined) {
