@@ -32,7 +32,7 @@ export interface AssembledMail {
 }
 
 /** One section, or a piece of one, as it came. */
-export interface SectionPiece extends Piece {
+interface SectionPiece extends Piece {
   readonly section: string;
   readonly partial: boolean;
   readonly requested: number | undefined;

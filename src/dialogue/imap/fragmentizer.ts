@@ -48,10 +48,10 @@ export interface Unit {
 }
 
 /** A synchronising literal was announced: `acceptLiteral` or `refuseLiteral` must say how it went on. */
-export interface LiteralAnnounced {
+interface LiteralAnnounced {
   readonly kind: 'announced';
-  readonly start: Place;
-  readonly text: Buffer;
+  /** The beginning of the command that the literal belongs to. */
+  readonly command: Buffer;
 }
 
 /** Octets of a mail whose beginning was lost; see orphan.ts. */
@@ -197,7 +197,8 @@ export class Fragmentizer {
     if (this.#sender === 'client' && marker.synchronising) {
       this.#mode = 'announced';
       this.#announced = { length: marker.length, start: line.start };
-      return { kind: 'announced', start: line.start, text: line.bytes };
+      const [first] = this.#fragments;
+      return { kind: 'announced', command: first?.kind === 'text' ? first.bytes : line.bytes };
     }
     this.#openLiteral(marker.length, line.start);
     return 'again';

@@ -47,7 +47,6 @@ export class ImapDecoder implements DialogueDecoder {
   readonly #session: Session;
   readonly #client: Side = newSide('client');
   readonly #server: Side = newSide('server');
-  readonly #startsMidStream: boolean;
   #wait: ClientWait | undefined;
   /** The client is inside AUTHENTICATE or IDLE: its next line is no command. */
   #inside: 'sasl' | 'idle' | undefined;
@@ -66,8 +65,7 @@ export class ImapDecoder implements DialogueDecoder {
   constructor(connection: Connection, options: DialogueOptions) {
     this.#options = options;
     this.#session = new Session(connection);
-    this.#startsMidStream = !connection.handshakeSeen;
-    if (this.#startsMidStream) {
+    if (!connection.handshakeSeen) {
       this.#client.fragmentizer.startMidStream();
       this.#server.fragmentizer.startMidStream();
     }
@@ -118,8 +116,8 @@ export class ImapDecoder implements DialogueDecoder {
     switch (next.kind) {
       case 'announced':
         this.#clientWentOn = true;
-        this.#wait = { reason: 'literal', tag: commandStart(next.text)?.tag ?? this.#insideTag };
-        this.#insideTag = this.#wait.tag;
+        this.#insideTag = commandStart(next.command)?.tag ?? '';
+        this.#wait = { reason: 'literal', tag: this.#insideTag };
         break;
       case 'unit':
         this.#clientUnit(next);

@@ -14,7 +14,7 @@ const CLOSE_BRACE = 0x7d;
 /** 999 TB: longer numbers are no lengths, and all of these are exact as a double. */
 const DIGITS_MAX = 15;
 
-export interface LiteralMarker {
+interface LiteralMarker {
   readonly length: number;
   /** The client waits for the server's consent before it sends the octets. */
   readonly synchronising: boolean;

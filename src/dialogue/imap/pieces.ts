@@ -11,7 +11,7 @@ export interface Piece {
   readonly missing: readonly MissingRange[];
 }
 
-export interface JoinedPieces {
+interface JoinedPieces {
   readonly bytes: Buffer;
   readonly missing: readonly MissingRange[];
 }

@@ -24,13 +24,13 @@ const numberedPattern = /^\* \d{1,10} (?:EXISTS|RECENT|EXPUNGE|FETCH)(?: |$)/i;
 const namedPattern =
   /^\* (?:OK|NO|BAD|BYE|PREAUTH|CAPABILITY|FLAGS|LIST|LSUB|XLIST|STATUS|SEARCH|ESEARCH|SORT|THREAD|ENABLED|VANISHED|NAMESPACE|ID|QUOTA|QUOTAROOT|ACL|MYRIGHTS|METADATA)(?: |$)/i;
 
-export interface CommandStart {
+interface CommandStart {
   readonly tag: string;
   /** In capitals. */
   readonly name: string;
 }
 
-export interface TaggedStart {
+interface TaggedStart {
   readonly tag: string;
   /** In capitals. */
   readonly status: 'OK' | 'NO' | 'BAD';
@@ -57,11 +57,6 @@ export function taggedStart(line: Buffer): TaggedStart | undefined {
 export function mayAnnounceLiteral(line: Buffer): boolean {
   const text = head(line);
   return text.startsWith('* ') && !/^\* (?:OK|NO|BAD|BYE|PREAUTH)(?: |$)/i.test(text);
-}
-
-export function isResponse(line: Buffer): boolean {
-  const text = head(line);
-  return text.startsWith('* ') || text.startsWith('+') || taggedPattern.test(text);
 }
 
 /** A response whose first words are those of the standards: what mail text hardly looks like. */

@@ -8,7 +8,7 @@ import type { BodyPart } from './body-structure.ts';
 import { type HeaderField, headerFields } from './header-fields.ts';
 import type { Pieces } from './pieces.ts';
 
-export interface KnownSections {
+interface KnownSections {
   readonly sections: ReadonlyMap<string, Pieces>;
   /** Made from ENVELOPE. */
   readonly envelope: readonly HeaderField[];
@@ -17,7 +17,7 @@ export interface KnownSections {
   readonly header: Buffer | undefined;
 }
 
-export interface SynthesisedMessage {
+interface SynthesisedMessage {
   readonly bytes: Buffer;
   /** Every leaf part is there, and enough is known to read it. */
   readonly complete: boolean;

@@ -6,7 +6,7 @@ import { dialogueLimits } from '../../core/limits.ts';
 import type { Place } from '../half-stream.ts';
 import type { Literal, Text, Unit } from './fragmentizer.ts';
 
-export interface Atom {
+interface Atom {
   readonly kind: 'atom';
   /** Octets as Latin-1; `NIL` is an atom. */
   readonly text: string;
@@ -21,7 +21,7 @@ export interface Str {
   readonly start: Place;
 }
 
-export interface List {
+interface List {
   readonly kind: 'list';
   readonly items: readonly Value[];
 }
