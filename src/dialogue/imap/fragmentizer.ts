@@ -94,6 +94,7 @@ export class Fragmentizer {
   #orphan: OrphanCollector | undefined;
   /** A gap of which the first octets were accounted for. */
   #restOfGap: StreamGap | undefined;
+  #mayTurnIntoTls = true;
   #lastPlace: Place = nowhere;
   /** Found together with something else, told after it. */
   #waiting: Fragmented | undefined;
@@ -114,6 +115,11 @@ export class Fragmentizer {
   /** Nothing was captured of the beginning: the first octets may be the middle of anything. */
   startMidStream(): void {
     this.#resynchronise(true, undefined);
+  }
+
+  /** TLS was begun: what looks like its records now is something else. */
+  expectNoTls(): void {
+    this.#mayTurnIntoTls = false;
   }
 
   /** The next unit or event; undefined where more octets are needed. `closed`: no more will come. */
@@ -180,7 +186,8 @@ export class Fragmentizer {
   }
 
   #readLine(closed: boolean): Fragmented | 'again' | undefined {
-    if (this.#fragments.length === 0 && isTlsRecord(this.#half.peek(3))) return { kind: 'tls' };
+    if (this.#mayTurnIntoTls && this.isBetweenUnits && isTlsRecord(this.#half.peek(3)))
+      return { kind: 'tls' };
     const line = this.#half.takeLineOrRest(closed);
     return line === undefined ? this.#endOfOctets(closed) : this.#useLine(line);
   }

@@ -57,6 +57,7 @@ export class ImapDecoder implements DialogueDecoder {
   #clientWentOn = false;
   /** An answer to a command that was not captured speaks of compression. */
   #mayBeDeflated = false;
+  readonly #begun = new Set<'tls' | 'deflate'>();
   #upgrade: Upgrade | undefined;
   #limitTold = false;
   #closeReason: CloseReason = 'end';
@@ -74,6 +75,8 @@ export class ImapDecoder implements DialogueDecoder {
   /** After an upgrade: the layer that the events come from now on. */
   layerChanged(layer: LayerName): void {
     this.#session.layer = layer;
+    if (layer === 'tls' || layer === 'starttls') this.#begin('tls');
+    if (layer === 'compress') this.#begin('deflate');
   }
 
   receive(event: StreamEvent): Iterable<DialogueEvent> {
@@ -327,7 +330,17 @@ export class ImapDecoder implements DialogueDecoder {
     else if (next.kind === 'anomaly') this.#session.tell(next);
   }
 
+  /** Each layer begins once (RFC 4978 §3, RFC 9051 §6.2.1), so that nobody can nest them without end. */
+  #begin(layer: 'tls' | 'deflate'): boolean {
+    if (this.#begun.has(layer)) return false;
+    this.#begun.add(layer);
+    if (layer === 'tls')
+      for (const { fragmentizer } of [this.#client, this.#server]) fragmentizer.expectNoTls();
+    return true;
+  }
+
   #turn(layer: 'tls' | 'deflate'): void {
+    if (!this.#begin(layer)) return;
     this.#wait = undefined;
     this.#inside = undefined;
     this.#held = undefined;

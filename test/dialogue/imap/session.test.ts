@@ -162,3 +162,14 @@ test('ImapDecoder traces commands and responses without secrets or literals', ()
 test('ImapDecoder makes nothing of a conversation without mail', () => {
   assert.deepEqual(overhear(conversation('S: * OK ready\nC: a1 LOGOUT\nS: * BYE\nS: a1 OK bye')), []);
 });
+
+test('ImapDecoder turns into each layer once, whatever the conversation says', () => {
+  const again = 'C: a1 STARTTLS\nS: a1 OK\nC: a2 STARTTLS\nS: a2 OK\nC: a3 COMPRESS DEFLATE\nS: a3 OK\n';
+  const turns = [...conversation(`S: * OK ready\n${again}${again}`), ...fetch];
+  const hello = client(Buffer.from([0x16, 0x03, 0x01, 0x0d, 0x0a]));
+  const events = decode(cuts([...turns, hello])[0]?.[1] ?? []);
+  assert.deepEqual(
+    events.map((event) => (event.kind === 'upgrade' ? event.layer : event.kind)),
+    ['tls', 'deflate', 'message'],
+  );
+});
