@@ -103,5 +103,8 @@ export interface DialogueOptions {
  * After `close` of `both` sides everything still open has been handed out as incomplete.
  */
 export interface DialogueDecoder {
+  /** An `upgrade` is the last event yielded: what follows comes through the new layer. */
   receive(event: StreamEvent): Iterable<DialogueEvent>;
+  /** The conversation goes on in another layer; messages from now on carry its name. */
+  layerChanged(layer: LayerName): void;
 }

@@ -1,7 +1,6 @@
 /** ClientHello and ServerHello, RFC 5246 §7.4.1 and RFC 8446 §4.1: what keys depend on, and whom was called. */
 
 export const TLS_1_0 = 0x0301;
-export const TLS_1_1 = 0x0302;
 export const TLS_1_2 = 0x0303;
 export const TLS_1_3 = 0x0304;
 
