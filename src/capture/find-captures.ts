@@ -11,7 +11,7 @@ import { captureLimits } from '../core/limits.ts';
 import { groupIntoSeries, type ProbedCapture } from './capture-series.ts';
 import { dateInPath } from './path-date.ts';
 import { type CaptureSummary, readCapture } from './read-capture.ts';
-import type { CaptureSeries } from './types.ts';
+import type { CaptureFile, CaptureSeries } from './types.ts';
 
 export type IgnoredReason =
   /** Its date or its first packet is of another day. */
@@ -38,13 +38,14 @@ export interface FoundCaptures {
 
 /**
  * Finds the captures of `day` (`yyyy-MM-dd`) in the folder `root`, recursively. Where `root` is a file it is
- * taken whatever its day. Throws a `MailprocError` where there is no `root` or no such zone.
+ * taken whatever its day. Of a rotated series the files next to the day are given too. Throws a
+ * `MailprocError` where there is no `root` or no such zone.
  */
 export async function findCaptures(root: string, day: string, timeZone: string): Promise<FoundCaptures> {
   const clock = new ZoneClock(timeZone);
   const rootStats = await statRoot(root);
   if (!rootStats.isDirectory()) {
-    return { series: [{ files: [captureFile(root, rootStats)] }], ignored: [] };
+    return { series: [{ files: [captureFile(root, rootStats, day)] }], ignored: [] };
   }
   const search = new CaptureSearch(root, day, clock);
   await search.run(rootStats);
@@ -98,8 +99,13 @@ class CaptureSearch {
   }
 
   result(): FoundCaptures {
+    const series = groupIntoSeries(this.#captures).map((each) => aroundDay(each, this.#day));
+    const kept = new Set(series.flatMap(({ files }) => files.map((file) => file.path)));
+    for (const { file, relativePath } of this.#captures) {
+      if (!kept.has(file.path)) this.#ignore(relativePath, 'other-day');
+    }
     const ignored = this.#ignored.sort((one, other) => (one.path < other.path ? -1 : 1));
-    return { series: groupIntoSeries(this.#captures), ignored };
+    return { series: series.filter(({ files }) => files.length > 0), ignored };
   }
 
   async #searchFolder({ relativePath, stats }: Folder): Promise<void> {
@@ -138,34 +144,35 @@ class CaptureSearch {
 
   async #consider(relativePath: string, stats: Stats): Promise<void> {
     const date = dateInPath(relativePath);
-    if (date !== undefined && date !== this.#day) {
+    if (date !== undefined && !isNear(date, this.#day)) {
       this.#ignore(relativePath, 'other-day');
       return;
     }
-    const file = captureFile(this.#pathOf(relativePath), stats);
     let probed: CaptureSummary;
     try {
-      probed = await probe(file.path);
+      probed = await probe(this.#pathOf(relativePath));
     } catch (error) {
       if (!(error instanceof MailprocError)) throw error;
       this.#ignore(relativePath, 'unreadable');
       return;
     }
-    const reason = this.#reasonToIgnore(probed, date, stats);
+    const { firstPacketNs, lastPacketNs: seenUntilNs } = probed;
+    const day = date ?? (firstPacketNs === null ? '' : this.#clock.day(firstPacketNs));
+    const reason = this.#reasonToIgnore(probed, day, stats);
     if (reason !== undefined) this.#ignore(relativePath, reason);
     else if (!this.#isFirst(stats)) this.#ignore(relativePath, 'duplicate');
     else {
-      const { firstPacketNs, lastPacketNs: seenUntilNs } = probed;
+      const file = captureFile(this.#pathOf(relativePath), stats, day);
       this.#captures.push({ file, relativePath, firstPacketNs, seenUntilNs, origin: originOf(probed) });
     }
   }
 
-  #reasonToIgnore(probed: CaptureSummary, date: string | undefined, stats: Stats): IgnoredReason | undefined {
+  /** `day` is empty where nothing tells it. */
+  #reasonToIgnore(probed: CaptureSummary, day: string, stats: Stats): IgnoredReason | undefined {
     if (stats.size === 0) return 'empty';
     if (probed.anomalies.some(({ code }) => code === 'capture.not-a-capture')) return 'not-a-capture';
-    if (date !== undefined) return undefined;
-    if (probed.firstPacketNs === null) return 'no-packets';
-    return this.#clock.day(probed.firstPacketNs) === this.#day ? undefined : 'other-day';
+    if (day === '') return 'no-packets';
+    return isNear(day, this.#day) ? undefined : 'other-day';
   }
 
   #isFirst({ dev, ino }: Stats): boolean {
@@ -205,8 +212,21 @@ function originOf(probed: CaptureSummary): string {
   return [probed.format ?? 'unknown', ...interfaces].join(' ');
 }
 
-function captureFile(file: string, stats: Stats): { path: string; bytes: number; modifiedMs: number } {
-  return { path: file, bytes: stats.size, modifiedMs: stats.mtimeMs };
+function captureFile(file: string, stats: Stats, day: string): CaptureFile {
+  return { path: file, bytes: stats.size, modifiedMs: Math.floor(stats.mtimeMs), day };
+}
+
+/** The files of `day`, the last one before and the first one after; none where the day has no file. */
+function aroundDay({ files }: CaptureSeries, day: string): CaptureSeries {
+  const first = files.findIndex((file) => file.day === day);
+  if (first < 0) return { files: [] };
+  const last = files.findLastIndex((file) => file.day === day);
+  return { files: files.slice(Math.max(first - 1, 0), last + 2) };
+}
+
+/** Both are `yyyy-MM-dd`: the same day, the one before or the one after. */
+function isNear(one: string, other: string): boolean {
+  return Math.abs(Date.parse(one) - Date.parse(other)) <= 86_400_000;
 }
 
 function messageOf(error: unknown): string {

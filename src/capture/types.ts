@@ -27,9 +27,15 @@ export interface CaptureFile {
   readonly path: string;
   readonly bytes: number;
   readonly modifiedMs: number;
+  /** `yyyy-MM-dd`: the day it belongs to. */
+  readonly day: string;
 }
 
-/** Files of one rotated capture (same folder, prefix and interface) in capture order; often only one. */
+/**
+ * Files of one rotated capture (same folder, prefix and interface) in capture order; often only one. Of the
+ * days before and after the one that is ingested a series holds the nearest file at most, for the mails that
+ * span midnight.
+ */
 export interface CaptureSeries {
   readonly files: readonly CaptureFile[];
 }

@@ -193,3 +193,13 @@ export const storeLimits = {
   /** How long a run waits for another one's transaction; that takes milliseconds for a batch. */
   busyTimeoutMs: 30_000,
 } as const;
+
+export const pipelineLimits = {
+  /** Mails decoded and written at once: enough to be fast, few enough to be held. */
+  batchRecords: 500,
+  batchBytes: 8 << 20,
+  /** How far a file of the next day is read for the mails that span midnight, in packet time. */
+  afterMidnightSeconds: 900,
+  /** A lease is renewed when this long has passed, well before it expires. */
+  leaseRenewMs: 10_000,
+} as const;

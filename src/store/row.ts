@@ -19,11 +19,16 @@ export function tableName(protocol: Protocol, day: string): string {
 
 /**
  * How much of the mail a record holds: of two records with one key, the higher rank is stored. A whole
- * mail ranks above all incomplete ones, those rank by octets recovered.
+ * mail ranks above all incomplete ones, those rank by octets recovered; of equals the one ranks higher that
+ * knows the server's answer, which may stand in a later capture than the mail.
  */
-export function recordRank(detail: Pick<MailDetail, 'complete' | 'raw_size'>): number {
-  return detail.complete ? Number.MAX_SAFE_INTEGER : detail.raw_size;
+export function recordRank(detail: Pick<MailDetail, 'complete' | 'raw_size' | 'accepted'>): number {
+  const answered = detail.accepted === null ? 0 : 1;
+  return (detail.complete ? wholeMailRank : detail.raw_size * 2) + answered;
 }
+
+/** Above twice the size of any mail, and exact as a number. */
+const wholeMailRank = 2 ** 52;
 
 /** `day` is that of the table, which a replaced row keeps. */
 export function toRow(id: number, record: MailRecord, day: string = record.columns.insert_time): StoredRow {

@@ -33,6 +33,8 @@ export class FollowedConnection implements Flow, RecencyLinks<FollowedConnection
   readonly firstPort: number;
   readonly secondAddress: Buffer;
   readonly secondPort: number;
+  /** Index of the capture file in which it was first seen. */
+  readonly firstCapture: number;
   nextInChain: FollowedConnection | undefined;
   older: FollowedConnection | undefined;
   newer: FollowedConnection | undefined;
@@ -57,6 +59,7 @@ export class FollowedConnection implements Flow, RecencyLinks<FollowedConnection
     this.#run = run;
     this.hash = hash;
     this.fingerprint = fingerprint;
+    this.firstCapture = run.capture;
     this.firstAddress = ownCopy(segment.sourceAddress, 0, segment.sourceAddress.length);
     this.firstPort = segment.sourcePort;
     this.secondAddress = ownCopy(segment.targetAddress, 0, segment.targetAddress.length);

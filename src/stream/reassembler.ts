@@ -72,6 +72,15 @@ export class Reassembler {
     if (clockMoved) this.#finishIdle();
   }
 
+  /** Index of the earliest capture file in which a connection that is still open was first seen. */
+  get earliestCapture(): number | undefined {
+    let earliest: number | undefined;
+    for (const list of [this.#unopened, this.#open]) {
+      for (const { firstCapture } of list) earliest = Math.min(earliest ?? firstCapture, firstCapture);
+    }
+    return earliest;
+  }
+
   /** The capture ends here: closes all connections, longest idle first. Nothing may be received afterwards. */
   end(): void {
     for (const list of [this.#unopened, this.#open]) {

@@ -15,6 +15,11 @@ export class RecencyList<Member extends RecencyLinks<Member>> {
     return this.#size;
   }
 
+  /** Oldest first; the list must not change meanwhile. */
+  *[Symbol.iterator](): Generator<Member> {
+    for (let member = this.#oldest; member !== undefined; member = member.newer) yield member;
+  }
+
   get oldest(): Member | undefined {
     return this.#oldest;
   }

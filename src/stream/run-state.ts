@@ -51,6 +51,11 @@ export class RunState {
     this.#sighting = sighting;
   }
 
+  /** Index of the capture file that is read. */
+  get capture(): number {
+    return this.#capture;
+  }
+
   /** Made only when an event needs it, and once for a packet. */
   get seen(): Sighting {
     this.#sighting ??= {

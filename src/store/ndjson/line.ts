@@ -23,7 +23,7 @@ export function parseLine(
   } catch {
     return undefined;
   }
-  const { mail_key: key, protocol, complete, raw_size: rawSize } = row?.detail ?? {};
+  const { mail_key: key, protocol, complete, raw_size: rawSize, accepted } = row?.detail ?? {};
   if (
     typeof row?.id !== 'number' ||
     !Number.isSafeInteger(row.id) ||
@@ -33,7 +33,11 @@ export function parseLine(
     return undefined;
   if (typeof rawSize !== 'number' || !protocols.includes(protocol as Protocol)) return undefined;
   if (typeof row.insert_time !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(row.insert_time)) return undefined;
-  const rank = recordRank({ complete, raw_size: rawSize });
+  const rank = recordRank({
+    complete,
+    raw_size: rawSize,
+    accepted: typeof accepted === 'boolean' ? accepted : null,
+  });
   const mail = { id: row.id, rank, protocol: protocol as Protocol, day: row.insert_time, offset };
   return { key, mail };
 }

@@ -1,0 +1,29 @@
+/** What a run is asked to do; the command line makes it, tests and library users can too. */
+import type { MailProtocol } from '../dialogue/types.ts';
+
+/** Server ports and what is spoken there: only a hint, the conversation decides. */
+export type PortHints = ReadonlyMap<number, MailProtocol>;
+
+export interface Job {
+  /** A directory, searched recursively, or one capture file. */
+  readonly root: string;
+  /** `yyyy-MM-dd` */
+  readonly day: string;
+  /** IANA name. */
+  readonly timeZone: string;
+  /** See `openStore`. */
+  readonly store: string;
+  readonly imageFolder: string;
+  /** Besides the well-known ones. */
+  readonly ports: PortHints;
+  readonly keyLogFile: string | undefined;
+  /** Delete what earlier runs stored of the day's captures, and read them anew. */
+  readonly reprocess: boolean;
+}
+
+/** What a run tells while it goes on; both may be called often. */
+export interface Watcher {
+  /** `total` octets in all capture files, `done` of them read. */
+  progress(done: number, total: number): void;
+  anomaly(capture: string, code: string, at: string, detail: string): void;
+}

@@ -1,0 +1,182 @@
+/** What a run did, in numbers that add up. */
+import type { IgnoredReason } from '../capture/find-captures.ts';
+import { linkTypeName } from '../capture/link-type.ts';
+import type { AnomalyCode } from '../core/anomaly.ts';
+import type { ConversationKind } from '../dialogue/conversation.ts';
+import type { MailProtocol } from '../dialogue/types.ts';
+import type { StoredTable } from '../store/sink.ts';
+import type { SeriesSummary } from './series-reader.ts';
+
+export interface DamagedCapture {
+  readonly path: string;
+  readonly code: AnomalyCode;
+  /** Where and what: never content of a mail. */
+  readonly detail: string;
+}
+
+/** Counts of mails by what became of them; `seen` is the sum of `added`, `replaced` and `known`. */
+export interface MailCounts {
+  seen: number;
+  added: number;
+  /** Known before as incomplete, now stored with more of it. */
+  replaced: number;
+  /** Stored by an earlier run. */
+  known: number;
+  /** With parse_sign 0. */
+  incomplete: number;
+  octets: number;
+}
+
+/** Octets of the captures' content, each counted once: the fields add up to `captures.octets`. */
+export interface OctetCounts {
+  /** Block headers, options and padding of the capture files. */
+  file: number;
+  /** Link, IP and TCP headers of TCP segments. */
+  headers: number;
+  mail: number;
+  /** Commands and replies of mail conversations, and what surrounds mails. */
+  protocol: number;
+  /** Of mail conversations in TLS without secrets. */
+  encrypted: number;
+  /** Of connections and packets that are no mail. */
+  other: number;
+  /** TCP payload sent or captured again. */
+  repeated: number;
+  /** TCP payload of no place in its stream: behind a FIN, out of the window, keep-alive probes. */
+  discarded: number;
+  /** Damage: parts of a file and packets that could not be decoded, fragments never completed. */
+  skipped: number;
+}
+
+/** Plain data, the `--json` report; grows while the run goes on. */
+export interface Report {
+  day: string;
+  timeZone: string;
+  captures: {
+    read: number;
+    /** Read by an earlier run, and the same since. */
+    unchanged: number;
+    /** Left to another run that is at them now. */
+    busy: number;
+    /** Of the files as they are stored. */
+    fileOctets: number;
+    /** Of their content: more where they are compressed. */
+    octets: number;
+    packets: number;
+    /** Packets of link types that cannot be read, by the name of the link type. */
+    unknownLinkTypes: Record<string, number>;
+    damaged: DamagedCapture[];
+    ignored: Partial<Record<IgnoredReason, number>>;
+  };
+  connections: Record<ConversationKind, number>;
+  mails: Record<MailProtocol, MailCounts>;
+  /** Seen, but no mails by rule. */
+  noMails: { headerListings: number; refused: number };
+  images: { found: number; written: number; invalid: number };
+  /** Anomalies by code, the captures' own included. */
+  anomalies: Partial<Record<AnomalyCode, number>>;
+  octets: OctetCounts;
+  /** Octets that were sent but are not in the captures. */
+  lostOctets: number;
+  tables: StoredTable[];
+  store: string;
+  imageFolder: string;
+  seconds: number;
+  interrupted: boolean;
+}
+
+export function emptyReport(day: string, timeZone: string, store: string, imageFolder: string): Report {
+  const mails = (): MailCounts => ({ seen: 0, added: 0, replaced: 0, known: 0, incomplete: 0, octets: 0 });
+  return {
+    day,
+    timeZone,
+    captures: {
+      read: 0,
+      unchanged: 0,
+      busy: 0,
+      fileOctets: 0,
+      octets: 0,
+      packets: 0,
+      unknownLinkTypes: {},
+      damaged: [],
+      ignored: {},
+    },
+    connections: { smtp: 0, pop3: 0, imap: 0, encrypted: 0, other: 0 },
+    mails: { smtp: mails(), pop3: mails(), imap: mails() },
+    noMails: { headerListings: 0, refused: 0 },
+    images: { found: 0, written: 0, invalid: 0 },
+    anomalies: {},
+    octets: {
+      file: 0,
+      headers: 0,
+      mail: 0,
+      protocol: 0,
+      encrypted: 0,
+      other: 0,
+      repeated: 0,
+      discarded: 0,
+      skipped: 0,
+    },
+    lostOctets: 0,
+    tables: [],
+    store,
+    imageFolder,
+    seconds: 0,
+    interrupted: false,
+  };
+}
+
+/** Exit status of the command, see docs/usage.md. */
+export function exitStatus(report: Report): 0 | 3 | 75 | 130 {
+  if (report.interrupted) return 130;
+  if (report.captures.busy > 0) return 75;
+  return report.captures.damaged.length > 0 ? 3 : 0;
+}
+
+export function countAnomaly(report: Report, code: AnomalyCode, times = 1): void {
+  if (times > 0) report.anomalies[code] = (report.anomalies[code] ?? 0) + times;
+}
+
+/** Adds what was read of a series; what was in its conversations is added as they end. */
+export function addSeries(report: Report, summary: SeriesSummary): void {
+  const { captures, octets } = report;
+  for (const { file, capture } of summary.files) {
+    captures.read++;
+    captures.fileOctets += capture.fileBytes;
+    captures.octets += capture.contentBytes;
+    captures.packets += capture.packets;
+    octets.file += capture.overheadBytes + capture.zeroTailBytes;
+    octets.skipped += capture.skippedBytes;
+    for (const { code, at, detail } of capture.anomalies) {
+      captures.damaged.push({ path: file.path, code, detail: `${at}: ${detail}` });
+    }
+  }
+  for (const [linkType, packets] of summary.counts.packet.unknownLinkTypes) {
+    const name = linkTypeName(linkType);
+    captures.unknownLinkTypes[name] = (captures.unknownLinkTypes[name] ?? 0) + packets;
+  }
+  addPackets(report, summary.counts.packet);
+  addStreams(report, summary.counts.stream);
+}
+
+function addPackets(report: Report, counts: SeriesSummary['counts']['packet']): void {
+  const { octets } = report;
+  const of = (...classes: (keyof typeof counts.classes)[]) =>
+    classes.reduce((sum, name) => sum + counts.classes[name].octets, 0);
+  octets.headers += of('segment') - counts.payloadOctets;
+  octets.other += of('not-ip', 'not-tcp', 'unknown-link-type');
+  octets.skipped += of('malformed', 'truncated', 'nesting-limit', 'fragment-waiting', 'fragment-dropped');
+  const { malformed, truncated } = counts.classes;
+  countAnomaly(report, 'packet.malformed', malformed.packets);
+  countAnomaly(report, 'packet.truncated', truncated.packets);
+  countAnomaly(report, 'packet.nesting-limit', counts.classes['nesting-limit'].packets);
+  countAnomaly(report, 'packet.fragments-incomplete', counts.datagramsIncomplete);
+  countAnomaly(report, 'packet.fragment-limit', counts.datagramsOverLimit);
+}
+
+function addStreams(report: Report, counts: SeriesSummary['counts']['stream']): void {
+  report.octets.other += counts.ignoredOctets;
+  report.octets.repeated += counts.duplicateOctets;
+  report.octets.discarded += counts.discardedOctets;
+  report.lostOctets += counts.gapOctets;
+}
