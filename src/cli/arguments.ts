@@ -1,0 +1,87 @@
+/** The command line as commander reads it. */
+import { Command, CommanderError } from 'commander';
+import { MailprocError } from '../core/errors.ts';
+import { version } from '../core/version.ts';
+import { type GivenSettings, readConfigFile, readSettings, settle } from './config-file.ts';
+import { definitions, type Settings, settingNames } from './options.ts';
+
+export type Request =
+  | { readonly command: 'ingest'; readonly root: string; readonly date: string; readonly settings: Settings }
+  | { readonly command: 'list'; readonly date: string; readonly limit: number; readonly settings: Settings };
+
+const dateHelp = 'null for today, or a date as yyyyMMdd, for example 20220128';
+
+/**
+ * Undefined where commander has answered already (help, version). Wrong usage throws a `MailprocError` whose
+ * code begins with `usage.` or `config.`.
+ */
+export async function readArguments(argv: readonly string[]): Promise<Request | undefined> {
+  let request: Promise<Request> | undefined;
+  const program = createProgram((parsed) => {
+    request = parsed;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return undefined;
+    throw new MailprocError('usage.arguments', error.message.replace(/^error: /, ''), {
+      hint: 'mailproc <dir> null | mailproc <dir> 20220128; mailproc --help shows all options',
+    });
+  }
+  return request;
+}
+
+function createProgram(take: (request: Promise<Request>) => void): Command {
+  const program = new Command('mailproc')
+    .description('Turns the captured network traffic of a day into a searchable record of the mail in it.')
+    .version(version)
+    .argument('<dir>', 'directory with captures (searched recursively), or one capture file')
+    .argument('<date>', dateHelp)
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride()
+    .showHelpAfterError(false);
+  addSettings(program).action((root: string, date: string, options: CommandOptions) => {
+    take(gatherSettings(options).then((settings) => ({ command: 'ingest', root, date, settings })));
+  });
+  const list = program
+    .command('list')
+    .description('Shows the first rows of a day as a table.')
+    .argument('<date>', dateHelp)
+    .option('--limit <rows>', 'rows shown', '10')
+    .exitOverride();
+  list.action((date: string, _: unknown, command: Command) => {
+    const options = command.optsWithGlobals<CommandOptions & { limit: string }>();
+    const limit = readLimit(options.limit);
+    take(gatherSettings(options).then((settings) => ({ command: 'list', date, limit, settings })));
+  });
+  return program;
+}
+
+type CommandOptions = Readonly<Record<string, unknown>>;
+
+function addSettings(command: Command): Command {
+  for (const name of settingNames) command.option(definitions[name].flags, definitions[name].help);
+  return command.option('--config <file>', 'YAML file with the same settings; the command line wins');
+}
+
+/** Command line before configuration file before defaults. */
+async function gatherSettings(options: CommandOptions): Promise<Settings> {
+  const fromFlags = readSettings(onlySettings(options), 'the command line');
+  const file = options['config'];
+  const fromFile: GivenSettings = typeof file === 'string' ? await readConfigFile(file) : {};
+  return settle(fromFlags, fromFile);
+}
+
+function onlySettings(options: CommandOptions): Record<string, unknown> {
+  const given = settingNames.filter((name) => options[name] !== undefined);
+  // commander sets a `--no-` flag to true where it is not given: only false was said by the user.
+  const said = given.filter((name) => name !== 'progress' || options[name] === false);
+  return Object.fromEntries(said.map((name) => [name, options[name]]));
+}
+
+function readLimit(text: string): number {
+  const limit = Number(text);
+  if (Number.isInteger(limit) && limit >= 1) return limit;
+  throw new MailprocError('usage.limit', `read --limit "${text}": a number of rows from 1 expected`);
+}

@@ -1,0 +1,105 @@
+/** The command: reads the arguments, runs what they ask for, and turns the outcome into an exit status. */
+import { ZoneClock } from '../core/clock.ts';
+import { MailprocError } from '../core/errors.ts';
+import { runJob } from '../pipeline/ingest.ts';
+import type { Job, Watcher } from '../pipeline/job.ts';
+import { listRows } from '../pipeline/list-rows.ts';
+import { exitStatus } from '../pipeline/report.ts';
+import { type Request, readArguments } from './arguments.ts';
+import { readDay } from './day.ts';
+import type { Settings } from './options.ts';
+import { printable } from './printable.ts';
+import { progressBar } from './progress.ts';
+import { renderReport } from './render-report.ts';
+import { renderRows } from './render-rows.ts';
+
+/** `argv` without the interpreter and the script; resolves with the exit status, see docs/usage.md. */
+export async function main(argv: readonly string[]): Promise<number> {
+  // Who reads our output may close it early (`| head`): that is no error.
+  process.stdout.on('error', endQuietlyOnClosedPipe);
+  process.stderr.on('error', endQuietlyOnClosedPipe);
+  try {
+    const request = await readArguments(argv);
+    return request === undefined ? 0 : await run(request);
+  } catch (error) {
+    if (!(error instanceof MailprocError)) throw error;
+    process.stderr.write(`mailproc: ${printable(error.message)}\n`);
+    if (error.hint !== undefined) process.stderr.write(`  ${printable(error.hint)}\n`);
+    return statusOf(error);
+  }
+}
+
+function run(request: Request): Promise<number> {
+  const clock = new ZoneClock(request.settings.timezone);
+  const day = readDay(request.date, () => clock.day(BigInt(Date.now()) * 1_000_000n));
+  switch (request.command) {
+    case 'ingest':
+      return runIngest(request.root, day, request.settings);
+    case 'list':
+      return runList(request.settings.store, day, request.limit);
+  }
+}
+
+async function runIngest(root: string, day: string, settings: Settings): Promise<number> {
+  const rowsOnStdout = settings.store === 'ndjson:-';
+  if (rowsOnStdout && settings.json) {
+    throw new MailprocError(
+      'usage.stdout',
+      'choose the output: --json and --store ndjson:- both write to stdout',
+      {
+        hint: 'write the rows to a file with --store ndjson:FILE',
+      },
+    );
+  }
+  const job: Job = {
+    root,
+    day,
+    timeZone: settings.timezone,
+    store: settings.store,
+    imageFolder: settings.images,
+    ports: settings.ports,
+    keyLogFile: settings.keylog,
+    reprocess: settings.reprocess,
+  };
+  const bar = progressBar(settings.progress && !settings.quiet);
+  try {
+    const report = await runJob(job, watcher(settings, bar.update), untilInterrupted());
+    bar.stop();
+    if (settings.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    else if (!settings.quiet) (rowsOnStdout ? process.stderr : process.stdout).write(renderReport(report));
+    return exitStatus(report);
+  } finally {
+    bar.stop();
+  }
+}
+
+async function runList(store: string, day: string, limit: number): Promise<number> {
+  process.stdout.write(renderRows(await listRows(store, day, limit), day));
+  return 0;
+}
+
+function watcher(settings: Settings, progress: Watcher['progress']): Watcher {
+  return {
+    progress,
+    anomaly(capture, code, at, detail) {
+      if (settings.verbose) process.stderr.write(`${printable(`${capture}: ${code} at ${at}: ${detail}`)}\n`);
+    },
+  };
+}
+
+/** Ctrl-C or a stop by the system ends the run after the batch at hand; a second one ends it at once. */
+function untilInterrupted(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
+}
+
+function statusOf(error: MailprocError): number {
+  if (error.code === 'store.busy') return 75;
+  return /^(?:usage|config)\./.test(error.code) ? 2 : 1;
+}
+
+function endQuietlyOnClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+}

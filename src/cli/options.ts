@@ -1,0 +1,154 @@
+/** Every setting once: its flag, its key in the configuration file, its help line and its reader. */
+import { MailprocError } from '../core/errors.ts';
+import type { PortHints } from '../pipeline/job.ts';
+
+/** Settings as they are used; each has a value. */
+export interface Settings {
+  readonly store: string;
+  readonly images: string;
+  readonly keylog: string | undefined;
+  readonly timezone: string;
+  readonly ports: PortHints;
+  readonly reprocess: boolean;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly progress: boolean;
+}
+
+export type SettingName = keyof Settings;
+
+interface Definition<Value> {
+  /** As commander writes it. */
+  readonly flags: string;
+  readonly help: string;
+  readonly fallback: () => Value;
+  /** Reads the value of the flag (text) or of the configuration file (text, number, list, map, boolean). */
+  readonly read: (value: unknown, name: string) => Value;
+}
+
+export const definitions: { readonly [Name in SettingName]: Definition<Settings[Name]> } = {
+  store: {
+    flags: '--store <url>',
+    help: 'where rows go: sqlite:FILE, ndjson:FILE or ndjson:- (default "sqlite:mailproc.sqlite")',
+    fallback: () => 'sqlite:mailproc.sqlite',
+    read: readText,
+  },
+  images: {
+    flags: '--images <dir>',
+    help: 'folder for images, one subfolder a capture (default "image")',
+    fallback: () => 'image',
+    read: readText,
+  },
+  keylog: {
+    flags: '--keylog <file>',
+    help: 'TLS secrets in NSS key log format (SSLKEYLOGFILE)',
+    fallback: () => undefined,
+    read: readText,
+  },
+  timezone: {
+    flags: '--timezone <zone>',
+    help: "IANA name of the zone of days and time stamps (default: the machine's)",
+    fallback: () => Intl.DateTimeFormat().resolvedOptions().timeZone,
+    read: readText,
+  },
+  ports: {
+    flags: '--ports <list>',
+    help: 'further mail ports, for example "smtp=2525;pop3=1110;imap=1143,2143"',
+    fallback: () => new Map(),
+    read: readPorts,
+  },
+  reprocess: {
+    flags: '--reprocess',
+    help: 'delete what is stored of these captures and read them anew',
+    fallback: () => false,
+    read: readBoolean,
+  },
+  json: {
+    flags: '--json',
+    help: 'print the report as JSON',
+    fallback: () => false,
+    read: readBoolean,
+  },
+  quiet: {
+    flags: '--quiet',
+    help: 'print nothing but errors',
+    fallback: () => false,
+    read: readBoolean,
+  },
+  verbose: {
+    flags: '--verbose',
+    help: 'name every anomaly on stderr',
+    fallback: () => false,
+    read: readBoolean,
+  },
+  progress: {
+    flags: '--no-progress',
+    help: 'no progress bar (shown on a terminal only)',
+    fallback: () => true,
+    read: readBoolean,
+  },
+};
+
+export const settingNames = Object.keys(definitions) as readonly SettingName[];
+
+function readText(value: unknown, name: string): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw invalid(name, 'a text', value);
+}
+
+function readBoolean(value: unknown, name: string): boolean {
+  if (typeof value === 'boolean') return value;
+  throw invalid(name, 'true or false', value);
+}
+
+const portsExample = 'for example smtp=25,587;pop3=110;imap=143';
+
+/** `smtp=25,587;pop3=110` or, in a configuration file, a map from protocol to a port or a list of ports. */
+function readPorts(value: unknown, name: string): PortHints {
+  const table = new Map<number, MailProtocol>();
+  for (const [protocol, ports] of portEntries(value, name)) {
+    if (!isMailProtocol(protocol)) {
+      throw new MailprocError('config.ports', `read ${name}: unknown protocol ${JSON.stringify(protocol)}`, {
+        hint: `the protocols are smtp, pop3 and imap, ${portsExample}`,
+      });
+    }
+    for (const port of ports) table.set(readPort(port, name), protocol);
+  }
+  return table;
+}
+
+function portEntries(value: unknown, name: string): [string, unknown[]][] {
+  if (typeof value === 'string') {
+    const groups = value.split(';').filter((group) => group.trim() !== '');
+    return groups.map((group) => {
+      const [protocol = '', ports = ''] = group.split('=');
+      return [protocol.trim().toLowerCase(), ports.split(',').map((port) => port.trim())];
+    });
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return Object.entries(value).map(([protocol, ports]) => [
+      protocol,
+      Array.isArray(ports) ? ports : [ports],
+    ]);
+  }
+  throw invalid(name, 'protocols with their ports', value, portsExample);
+}
+
+function readPort(value: unknown, name: string): number {
+  const isNumeral = typeof value === 'number' || (typeof value === 'string' && /^\d+$/.test(value));
+  const port = isNumeral ? Number(value) : Number.NaN;
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  throw invalid(name, 'port numbers from 1 to 65535', value, portsExample);
+}
+
+type MailProtocol = PortHints extends ReadonlyMap<number, infer Protocol> ? Protocol : never;
+
+function isMailProtocol(name: string): name is MailProtocol {
+  return name === 'smtp' || name === 'pop3' || name === 'imap';
+}
+
+function invalid(name: string, wanted: string, value: unknown, hint?: string): MailprocError {
+  const text = `read ${name}: ${wanted} expected, found ${JSON.stringify(value) ?? typeof value}`;
+  return new MailprocError('config.value', text, hint === undefined ? {} : { hint });
+}

@@ -1,0 +1,155 @@
+/** The command as a user runs it. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { projectRoot } from '../support/project.ts';
+import { inTemporaryFolder, runMailproc, sampleDay } from '../support/run-mailproc.ts';
+
+const oneMail = join(projectRoot, 'fixtures/smtp-slow-segments/capture.pcapng');
+
+const wrongUsage: readonly (readonly [what: string, argv: readonly string[], ...said: readonly RegExp[]])[] =
+  [
+    ['no arguments', [], /missing required argument 'dir'/, /mailproc <dir> null \| mailproc <dir> 20220128/],
+    ['no date', ['somewhere'], /missing required argument 'date'/],
+    ['a date in another form', ['x', '2022-01-28'], /read date "2022-01-28"/, /null for today/, /yyyyMMdd/],
+    ['a date that is none', ['x', '20220230'], /read date "20220230": not a date/],
+    ['an unknown option', ['x', 'null', '--stor', 'y'], /unknown option '--stor'/],
+    ['an unknown store', ['x', 'null', '--store', 'postgres:x'], /postgres/, /sqlite:FILE/, /ndjson:FILE/],
+    ['an unknown zone', ['x', 'null', '--timezone', 'Mars/Base'], /Mars\/Base/],
+    ['a port that is none', ['x', 'null', '--ports', 'smtp=70000'], /70000/, /smtp=25,587/],
+    ['an unknown protocol', ['x', 'null', '--ports', 'http=80'], /unknown protocol "http"/],
+    ['two outputs on stdout', ['x', 'null', '--json', '--store', 'ndjson:-'], /both write to stdout/],
+    ['a configuration file that is not there', ['x', 'null', '--config', 'none.yaml'], /none\.yaml/],
+  ];
+
+for (const [what, argv, ...said] of wrongUsage) {
+  test(`mailproc with ${what} says what to do and exits with 2`, () =>
+    inTemporaryFolder(async (folder) => {
+      const { status, stdout, stderr } = await runMailproc(folder, ...argv);
+      assert.equal(status, 2, stderr);
+      assert.equal(stdout, '');
+      for (const text of said) assert.match(stderr, text);
+      assert.doesNotMatch(stderr, /^\s+at /m, 'no stack trace for a user');
+      assert.deepEqual(readdirSync(folder), [], 'nothing was made');
+    }));
+}
+
+test('mailproc --config names an unknown key and the nearest known one', () =>
+  inTemporaryFolder(async (folder) => {
+    writeFileSync(join(folder, 'c.yaml'), 'stroe: sqlite:x\n');
+    const { status, stderr } = await runMailproc(folder, oneMail, 'null', '--config', 'c.yaml');
+    assert.equal(status, 2);
+    assert.match(stderr, /c\.yaml: unknown key "stroe"/);
+    assert.match(stderr, /did you mean "store"\?/);
+  }));
+
+test('mailproc takes settings from the configuration file, and the command line wins', () =>
+  inTemporaryFolder(async (folder) => {
+    writeFileSync(
+      join(folder, 'c.yaml'),
+      'store: ndjson:file.ndjson\nimages: pictures\njson: true\nports:\n  smtp: [2525]\n',
+    );
+    const argv = [oneMail, '20220128', '--config', 'c.yaml', '--images', 'other'];
+    const { status, stdout } = await runMailproc(folder, ...argv);
+    assert.equal(status, 0);
+    const report = JSON.parse(stdout) as { store: string; imageFolder: string };
+    assert.equal(report.store, 'ndjson:file.ndjson');
+    assert.equal(report.imageFolder, 'other');
+  }));
+
+test('mailproc reads the sample day into SQLite, shows a report, and a second run adds nothing', () =>
+  inTemporaryFolder(async (folder) => {
+    const first = await runMailproc(folder, sampleDay, '20220128');
+    assert.equal(first.status, 0, first.stderr);
+    assert.match(first.stdout, /captures +5 read/);
+    assert.match(first.stdout, /smtp_2022_01_28 +\d+ rows/);
+    const again = await runMailproc(folder, sampleDay, '20220128', '--json');
+    const { mails } = JSON.parse(again.stdout) as {
+      mails: Record<string, { added: number; replaced: number; known: number }>;
+    };
+    for (const counts of Object.values(mails)) {
+      assert.equal(counts.added + counts.replaced, 0);
+      assert(counts.known > 0);
+    }
+    const list = await runMailproc(folder, 'list', '20220128', '--limit', '2');
+    assert.equal(list.status, 0);
+    assert.match(list.stdout, /2022-01-28: the first 2 of \d+ rows/);
+  }));
+
+test('mailproc keeps what it writes from other users', () =>
+  inTemporaryFolder(async (folder) => {
+    await runMailproc(folder, sampleDay, '20220128');
+    assert.equal(statSync(join(folder, 'mailproc.sqlite')).mode & 0o777, 0o600);
+    const images = join(folder, 'image');
+    assert.equal(statSync(images).mode & 0o777, 0o700);
+    for (const capture of readdirSync(images)) {
+      assert.equal(statSync(join(images, capture)).mode & 0o777, 0o700);
+      for (const file of readdirSync(join(images, capture))) {
+        assert.equal(statSync(join(images, capture, file)).mode & 0o777, 0o600);
+      }
+    }
+  }));
+
+test('mailproc --store ndjson:- writes rows to stdout and the report to stderr', () =>
+  inTemporaryFolder(async (folder) => {
+    const { status, stdout, stderr } = await runMailproc(folder, oneMail, '20220128', '--store', 'ndjson:-');
+    assert.equal(status, 0);
+    const rows = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { insert_time: string; parse_sign: number });
+    assert.deepEqual(
+      rows.map((row) => [row.insert_time, row.parse_sign]),
+      [['2022-01-28', 1]],
+    );
+    assert.match(stderr, /mails +1/);
+  }));
+
+test('mailproc --quiet prints nothing when all is well', () =>
+  inTemporaryFolder(async (folder) => {
+    const outcome = await runMailproc(folder, oneMail, '20220128', '--quiet');
+    assert.deepEqual(outcome, { status: 0, stdout: '', stderr: '' });
+  }));
+
+test('mailproc of a directory that is not there says so and exits with 1', () =>
+  inTemporaryFolder(async (folder) => {
+    const { status, stderr } = await runMailproc(folder, 'nowhere', '20220128');
+    assert.equal(status, 1);
+    assert.match(stderr, /nowhere/);
+  }));
+
+test('mailproc reads a damaged capture up to the damage, names it and exits with 3', () =>
+  inTemporaryFolder(async (folder) => {
+    const whole = readFileSync(oneMail);
+    writeFileSync(join(folder, 'cut.pcapng'), whole.subarray(0, whole.length - 7));
+    const { status, stdout } = await runMailproc(folder, 'cut.pcapng', '20220128');
+    assert.equal(status, 3);
+    assert.match(stdout, /cut\.pcapng/);
+  }));
+
+test('mailproc survives a reader of its output that goes away', () =>
+  inTemporaryFolder(async (folder) => {
+    const argv = [join(projectRoot, 'bin/mailproc.js'), sampleDay, '20220128', '--store', 'ndjson:-'];
+    const child = spawn(process.execPath, argv, { cwd: folder });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    const [status] = (await once(child, 'close')) as [number];
+    assert.equal(status, 0, stderr);
+    assert.doesNotMatch(stderr, /EPIPE/);
+  }));
+
+test('mailproc --help and --version answer and exit with 0', async () => {
+  const help = await runMailproc('.', '--help');
+  assert.equal(help.status, 0);
+  for (const option of ['--store', '--images', '--keylog', '--timezone', '--ports', '--config', '--json']) {
+    assert(help.stdout.includes(option), option);
+  }
+  const version = await runMailproc('.', '--version');
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+});
