@@ -192,6 +192,8 @@ export const storeLimits = {
   imageWritesMax: 8,
   /** How long a run waits for another one's transaction; that takes milliseconds for a batch. */
   busyTimeoutMs: 30_000,
+  /** A lease not renewed for so long is free: a run that is alive renews it several times in between. */
+  leaseMs: 120_000,
 } as const;
 
 export const pipelineLimits = {

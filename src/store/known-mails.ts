@@ -67,6 +67,15 @@ export class KnownMails {
     return before;
   }
 
+  /** The row of `key` is gone from the store; its table stays. */
+  forget(key: string): void {
+    const mail = this.#mails.get(key);
+    if (mail === undefined) return;
+    this.#mails.delete(key);
+    const table = tableName(mail.protocol, mail.day);
+    this.#rows.set(table, (this.#rows.get(table) ?? 0) - 1);
+  }
+
   tables(day: string): StoredTable[] {
     return protocols
       .map((protocol) => tableName(protocol, day))

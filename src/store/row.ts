@@ -48,7 +48,7 @@ export function detailJson(detail: MailDetail): string {
 }
 
 /** Records are clean when they come from `buildRecord`; a library may be given others. */
-function storableText(text: string): string {
+export function storableText(text: string): string {
   return text.replace(/\0|\p{Surrogate}/gu, '\uFFFD');
 }
 

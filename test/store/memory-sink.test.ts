@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { storeLimits } from '../../src/core/limits.ts';
 import { MemorySink } from '../../src/store/memory/memory-sink.ts';
+import { ledgerSuite } from './ledger-suite.ts';
 import { day, incompleteRecord, sampleRecord } from './samples.ts';
 import { sinkSuite } from './sink-suite.ts';
 
@@ -26,4 +28,15 @@ test('MemorySink hands out the records that were written, the replaced ones in t
     (await sink.sample(day, 1)).map((row) => row.mail_subject),
     ['mail 1'],
   );
+});
+
+ledgerSuite('MemorySink', () => {
+  let nowMs = 1_700_000_000_000;
+  const sink = new MemorySink(() => nowMs);
+  return {
+    sink: () => sink,
+    expireLeases: () => {
+      nowMs += storeLimits.leaseMs;
+    },
+  };
 });

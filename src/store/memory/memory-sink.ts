@@ -1,11 +1,19 @@
 /** Keeps records in memory: for the library and for tests. */
 import type { MailRecord } from '../../record/types.ts';
 import { KnownMails } from '../known-mails.ts';
-import { toRow } from '../row.ts';
+import type { Ledger, LedgerRows } from '../ledger.ts';
+import { protocols, tableName, toRow } from '../row.ts';
 import type { Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
+import { MemoryLedger } from './memory-ledger.ts';
 
 export interface StoredMail {
   readonly id: number;
+  readonly record: MailRecord;
+}
+
+interface MemoryRow {
+  readonly table: string;
+  readonly row: StoredRow;
   readonly record: MailRecord;
 }
 
@@ -13,14 +21,33 @@ export interface StoredMail {
 export class MemorySink implements Sink {
   readonly url: string = 'memory:';
   readonly #known = new KnownMails();
-  readonly #rows = new Map<number, { readonly row: StoredRow; readonly record: MailRecord }>();
+  /** By id. */
+  readonly #rows = new Map<number, MemoryRow>();
+  readonly #ledger: MemoryLedger;
+
+  /** `now` is the clock of the leases, in milliseconds. */
+  constructor(now: () => number = Date.now) {
+    this.#ledger = new MemoryLedger(
+      { count: (day) => this.#count(day), deleteRows: (capture) => this.#deleteRows(capture) },
+      now,
+    );
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
 
   async open(): Promise<void> {}
 
   async write(batch: readonly MailRecord[]): Promise<Stored> {
     const { writes, stored } = this.#known.plan(batch, this.url);
     for (const { record, mail } of writes) {
-      this.#rows.set(mail.id, { row: toRow(mail.id, record, mail.day), record });
+      const table = tableName(mail.protocol, mail.day);
+      const before = this.#rows.get(mail.id);
+      if (before !== undefined) this.#ledger.add(table, captureOf(before), -1);
+      const after: MemoryRow = { table, row: toRow(mail.id, record, mail.day), record };
+      this.#rows.set(mail.id, after);
+      this.#ledger.add(table, captureOf(after), 1);
       this.#known.remember(record.detail.mail_key, mail);
     }
     return stored;
@@ -45,4 +72,28 @@ export class MemorySink implements Sink {
   get mails(): readonly StoredMail[] {
     return [...this.#rows].map(([id, { record }]) => ({ id, record }));
   }
+
+  #count(day: string): LedgerRows[] {
+    return protocols
+      .map((protocol) => tableName(protocol, day))
+      .flatMap((table) => {
+        const counts = new Map<string, number>();
+        for (const row of this.#rows.values()) {
+          if (row.table === table) counts.set(captureOf(row), (counts.get(captureOf(row)) ?? 0) + 1);
+        }
+        return [...counts].map(([capture, rows]) => ({ capture, table, rows }));
+      });
+  }
+
+  #deleteRows(capture: string): void {
+    for (const [id, row] of this.#rows) {
+      if (captureOf(row) !== capture) continue;
+      this.#rows.delete(id);
+      this.#known.forget(row.record.detail.mail_key);
+    }
+  }
+}
+
+function captureOf({ row }: MemoryRow): string {
+  return String(row.file_path);
 }
