@@ -7,8 +7,16 @@ import { NdjsonStreamSink } from './ndjson/ndjson-stream-sink.ts';
 import type { Sink } from './sink.ts';
 import { SqliteSink } from './sqlite/sqlite-sink.ts';
 
-/** Nothing is touched before `open` of the sink. `output` is where `ndjson:-` writes. */
-export function openStore(url: string, output: Writable = stdout): Sink {
+export interface StoreOptions {
+  /** Where `ndjson:-` writes. */
+  readonly output?: Writable;
+  /** For reading: `open` of the sink throws `store.missing` where there is no such file, and creates none. */
+  readonly mustExist?: boolean;
+}
+
+/** Nothing is touched before `open` of the sink. */
+export function openStore(url: string, options: StoreOptions = {}): Sink {
+  const { output = stdout, mustExist = false } = options;
   const colon = url.indexOf(':');
   const scheme = url.slice(0, colon);
   const rest = url.slice(colon + 1);
@@ -22,8 +30,9 @@ export function openStore(url: string, output: Writable = stdout): Sink {
     );
   }
   if (rest !== '' && !rest.includes('\0')) {
-    if (scheme === 'sqlite') return new SqliteSink(rest);
-    if (scheme === 'ndjson') return rest === '-' ? new NdjsonStreamSink(output) : new NdjsonFileSink(rest);
+    if (scheme === 'sqlite') return new SqliteSink(rest, { mustExist });
+    if (scheme === 'ndjson')
+      return rest === '-' ? new NdjsonStreamSink(output) : new NdjsonFileSink(rest, { mustExist });
   }
   throw new MailprocError('usage.store', `open store ${withoutPassword(url)}: this is no store URL`, {
     hint: storeForms,

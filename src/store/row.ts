@@ -17,6 +17,11 @@ export function tableName(protocol: Protocol, day: string): string {
   return `${protocol}_${day.replaceAll('-', '_')}`;
 }
 
+/** All that a day can have. */
+export function tableNames(day: string): string[] {
+  return protocols.map((protocol) => tableName(protocol, day));
+}
+
 /**
  * How much of the mail a record holds: of two records with one key, the higher rank is stored. A whole
  * mail ranks above all incomplete ones, those rank by octets recovered; of equals the one ranks higher that

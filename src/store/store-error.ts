@@ -14,6 +14,19 @@ export function fileError(error: unknown, action: string): MailprocError {
   });
 }
 
+export function leaseLost(url: string): MailprocError {
+  return new MailprocError('store.lease-lost', `renew a lease in ${url}: another run has taken over`, {
+    hint: 'nothing is lost: the other run stores these mails; see why this one paused so long',
+  });
+}
+
+/** Of a store that is only read: it must not be made by looking at it. */
+export function missingFile(path: string): MailprocError {
+  return new MailprocError('store.missing', `open ${path}: there is no such file`, {
+    hint: 'check the name; the file is made by the first run that stores mails in it',
+  });
+}
+
 function known(code: string | undefined): readonly [string, string, string | undefined] | undefined {
   switch (code) {
     case 'ENOSPC':

@@ -30,13 +30,31 @@ test('openStore writes `ndjson:-` to the output it is given', async () => {
       done();
     },
   });
-  const sink = openStore('ndjson:-', output);
+  const sink = openStore('ndjson:-', { output });
   await sink.open();
   await sink.write([sampleRecord(1)]);
   await sink.close();
   assert.equal(JSON.parse(Buffer.concat(pieces).toString()).mail_subject, 'mail 1');
   assert.equal(output.writableEnded, false, 'standard output is not closed');
 });
+
+for (const scheme of ['sqlite', 'ndjson']) {
+  test(`openStore makes no ${scheme} file that must exist`, async (context) => {
+    const folder = temporaryFolder(context);
+    const url = `${scheme}:${join(folder, 'mail')}`;
+    await assert.rejects(openStore(url, { mustExist: true }).open(), {
+      name: 'MailprocError',
+      code: 'store.missing',
+    });
+    assert.deepEqual(readdirSync(folder), []);
+    const sink = openStore(url);
+    await sink.open();
+    await sink.close();
+    const again = openStore(url, { mustExist: true });
+    await again.open();
+    await again.close();
+  });
+}
 
 for (const url of [
   '',

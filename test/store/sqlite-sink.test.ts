@@ -174,7 +174,7 @@ test('SqliteSink lets others read while it is open', async (context) => {
 
 test('SqliteSink says so when another program keeps the file locked', async (context) => {
   const { path } = await written(context, [sampleRecord(1)]);
-  const sink = new SqliteSink(path, 1);
+  const sink = new SqliteSink(path, { busyTimeoutMs: 1 });
   await sink.open();
   const other = new Database(path);
   other.exec('BEGIN IMMEDIATE');
@@ -208,6 +208,24 @@ test('SqliteSink refuses a directory, a device and a missing folder', async (con
   for (const path of [folder, '/dev/null', join(folder, 'missing', 'mail.sqlite')]) {
     await assert.rejects(new SqliteSink(path).open(), { name: 'MailprocError', code: 'store.not-writable' });
   }
+});
+
+test('SqliteSink that must exist creates nothing, and opens what is there', async (context) => {
+  const folder = temporaryFolder(context);
+  const missing = new SqliteSink(join(folder, 'mail.sqlite'), { mustExist: true });
+  await assert.rejects(missing.open(), (error: Error & { code: string; hint: string }) => {
+    assert.equal(error.name, 'MailprocError');
+    assert.equal(error.code, 'store.missing');
+    assert.match(error.hint, /check the name/);
+    return true;
+  });
+  assert.deepEqual(readdirSync(folder), []);
+  const { path } = await written(context, [sampleRecord(1)]);
+  const there = new SqliteSink(path, { mustExist: true });
+  await there.open();
+  assert.deepEqual(await there.tables(day), [{ name: 'smtp_2022_01_28', rows: 1 }]);
+  await there.close();
+  await assert.rejects(new SqliteSink(folder, { mustExist: true }).open(), { code: 'store.not-writable' });
 });
 
 test('SqliteSink refuses a file it may not write', { skip: process.getuid?.() === 0 }, async (context) => {

@@ -1,8 +1,9 @@
 /** The ledger of a store in memory: for the library and for tests. */
-import { MailprocError } from '../../core/errors.ts';
 import { storeLimits } from '../../core/limits.ts';
+import { CaptureCounts } from '../capture-counts.ts';
 import type { Lease, Ledger, LedgerEntry, LedgerRows } from '../ledger.ts';
-import { protocols, storableText, tableName } from '../row.ts';
+import { storableText, tableNames } from '../row.ts';
+import { leaseLost } from '../store-error.ts';
 
 /** What a ledger must know of the rows beside it. */
 export interface LedgerTables {
@@ -21,8 +22,7 @@ export class MemoryLedger implements Ledger {
   readonly #tables: LedgerTables;
   readonly #now: () => number;
   readonly #entries = new Map<string, LedgerEntry>();
-  /** Table, then capture. */
-  readonly #rows = new Map<string, Map<string, number>>();
+  readonly #rows = new CaptureCounts();
   readonly #leases = new Map<string, LeaseState>();
   #lastEpoch = 0;
 
@@ -33,9 +33,7 @@ export class MemoryLedger implements Ledger {
 
   /** To be called with every row written, and with `rows` -1 for the capture it had before. */
   add(table: string, capture: string, rows: number): void {
-    const captures = this.#rows.get(table) ?? new Map<string, number>();
-    this.#rows.set(table, captures);
-    captures.set(capture, (captures.get(capture) ?? 0) + rows);
+    this.#rows.add(table, capture, rows);
   }
 
   async find(captures: readonly string[]): Promise<readonly LedgerEntry[]> {
@@ -54,13 +52,7 @@ export class MemoryLedger implements Ledger {
   }
 
   async rows(day: string): Promise<readonly LedgerRows[]> {
-    return protocols
-      .map((protocol) => tableName(protocol, day))
-      .flatMap((table) =>
-        [...(this.#rows.get(table) ?? [])]
-          .filter(([, rows]) => rows !== 0)
-          .map(([capture, rows]) => ({ capture, table, rows })),
-      );
+    return this.#rows.rows(tableNames(day));
   }
 
   async count(day: string): Promise<readonly LedgerRows[]> {
@@ -88,7 +80,7 @@ export class MemoryLedger implements Ledger {
     const stored = storableText(capture);
     this.#entries.delete(stored);
     this.#tables.deleteRows(stored);
-    for (const captures of this.#rows.values()) captures.delete(stored);
+    this.#rows.forget(stored);
   }
 
   #isHeld(capture: string): boolean {
@@ -105,8 +97,4 @@ export class MemoryLedger implements Ledger {
 /** As rows hold them, each once. */
 function distinct(captures: readonly string[]): string[] {
   return [...new Set(captures.map(storableText))];
-}
-
-function leaseLost(url: string): MailprocError {
-  return new MailprocError('store.lease-lost', `renew a lease in ${url}: another run has taken over`);
 }

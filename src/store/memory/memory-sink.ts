@@ -1,8 +1,9 @@
 /** Keeps records in memory: for the library and for tests. */
 import type { MailRecord } from '../../record/types.ts';
+import { CaptureCounts } from '../capture-counts.ts';
 import { KnownMails } from '../known-mails.ts';
 import type { Ledger, LedgerRows } from '../ledger.ts';
-import { protocols, tableName, toRow } from '../row.ts';
+import { tableName, tableNames, toRow } from '../row.ts';
 import type { Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
 import { MemoryLedger } from './memory-ledger.ts';
 
@@ -74,15 +75,9 @@ export class MemorySink implements Sink {
   }
 
   #count(day: string): LedgerRows[] {
-    return protocols
-      .map((protocol) => tableName(protocol, day))
-      .flatMap((table) => {
-        const counts = new Map<string, number>();
-        for (const row of this.#rows.values()) {
-          if (row.table === table) counts.set(captureOf(row), (counts.get(captureOf(row)) ?? 0) + 1);
-        }
-        return [...counts].map(([capture, rows]) => ({ capture, table, rows }));
-      });
+    const counts = new CaptureCounts();
+    for (const row of this.#rows.values()) counts.add(row.table, captureOf(row), 1);
+    return counts.rows(tableNames(day));
   }
 
   #deleteRows(capture: string): void {

@@ -2,6 +2,9 @@
  * A file of one JSON object a line. The file is its own index: it is read when it is opened, so that
  * ids go on and no mail is written twice. A replaced row is appended; the later line of a key counts,
  * and the earlier one is dropped when the file is closed.
+ *
+ * There is no ledger: the file is only appended to, so every run reads the captures again and skips the
+ * mails whose keys it knows. The lock keeps a second run out.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
@@ -11,7 +14,7 @@ import { storeLimits } from '../../core/limits.ts';
 import type { MailRecord } from '../../record/types.ts';
 import { KnownMails, type Plan } from '../known-mails.ts';
 import type { Sink, Stored, StoredTable } from '../sink.ts';
-import { fileError } from '../store-error.ts';
+import { fileError, missingFile } from '../store-error.ts';
 import { formatLine, lineStart, parseLine } from './line.ts';
 import { type FileLock, lockFile } from './lock.ts';
 import { type FileLine, readLines } from './read-lines.ts';
@@ -31,17 +34,20 @@ interface OpenFile {
 export class NdjsonFileSink implements Sink {
   readonly url: string;
   readonly #path: string;
+  readonly #mustExist: boolean;
   #file: OpenFile | undefined;
   /** Writes follow one another. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(path: string) {
+  /** With `mustExist`, `open` throws `store.missing` instead of creating the file. */
+  constructor(path: string, options: { readonly mustExist?: boolean } = {}) {
     this.url = `ndjson:${path}`;
     this.#path = path;
+    this.#mustExist = options.mustExist ?? false;
   }
 
   async open(): Promise<void> {
-    const path = await regularFile(this.#path);
+    const path = await regularFile(this.#path, this.#mustExist);
     const lock = await lockFile(path);
     let handle: FileHandle | undefined;
     try {
@@ -102,12 +108,13 @@ export class NdjsonFileSink implements Sink {
 }
 
 /** The path without symbolic links, because compaction puts a new file in the place of the old one. */
-async function regularFile(path: string): Promise<string> {
+async function regularFile(path: string, mustExist: boolean): Promise<string> {
   try {
     if ((await stat(path)).isFile()) return await realpath(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return resolve(path);
-    throw fileError(error, `open ${path}`);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(error, `open ${path}`);
+    if (mustExist) throw missingFile(path);
+    return resolve(path);
   }
   throw new MailprocError('store.not-writable', `open ${path}: it is no regular file`, {
     hint: 'name a file, or `ndjson:-` for standard output',

@@ -2,16 +2,21 @@
  * One SQLite file with the documented tables. A batch is a transaction: its rows, their keys and their
  * ids are stored together or not at all, and runs at the same time take turns.
  */
-import { closeSync, openSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Database, Statement } from 'libsql';
 import { MailprocError } from '../../core/errors.ts';
 import { storeLimits } from '../../core/limits.ts';
 import { columnNames, type MailRecord } from '../../record/types.ts';
-import { checkIds, detailJson, protocols, recordRank, tableName, toRow } from '../row.ts';
+import { CaptureCounts } from '../capture-counts.ts';
+import type { Ledger } from '../ledger.ts';
+import { checkIds, detailJson, recordRank, tableName, toRow } from '../row.ts';
 import type { Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
-import { columnList, commonTables, createDayTable, tableExists } from './schema.ts';
+import { missingFile } from '../store-error.ts';
+import { columnList, commonTables, createDayTable, existingTables } from './schema.ts';
 import { sqliteError } from './sqlite-error.ts';
+import { addRows, SqliteLedger } from './sqlite-ledger.ts';
+import { inTransaction } from './transaction.ts';
 
 interface KnownRow {
   readonly table_name: string;
@@ -19,24 +24,38 @@ interface KnownRow {
   readonly rank: number;
 }
 
+export interface SqliteOptions {
+  readonly busyTimeoutMs?: number;
+  /** `open` throws `store.missing` instead of creating the file. */
+  readonly mustExist?: boolean;
+  /** Clock of the leases, in milliseconds. */
+  readonly now?: () => number;
+}
+
 export class SqliteSink implements Sink {
   readonly url: string;
+  readonly ledger: Ledger;
   readonly #path: string;
   readonly #busyTimeoutMs: number;
+  readonly #mustExist: boolean;
   #database: Database | undefined;
   readonly #statements = new Map<string, Statement<unknown[]>>();
   /** Day tables that are there for certain. */
   readonly #dayTables = new Set<string>();
 
-  constructor(path: string, busyTimeoutMs: number = storeLimits.busyTimeoutMs) {
+  constructor(path: string, options: SqliteOptions = {}) {
     this.url = `sqlite:${path}`;
     this.#path = path;
-    this.#busyTimeoutMs = busyTimeoutMs;
+    this.#busyTimeoutMs = options.busyTimeoutMs ?? storeLimits.busyTimeoutMs;
+    this.#mustExist = options.mustExist ?? false;
+    this.ledger = new SqliteLedger(path, () => this.#opened(), options.now ?? Date.now);
   }
 
   async open(): Promise<void> {
     try {
-      createPrivately(this.#path);
+      if (!this.#mustExist) createPrivately(this.#path);
+      else if (!existsSync(this.#path)) throw missingFile(this.#path);
+      else checkRegular(this.#path);
       const { default: Libsql } = await import('libsql');
       // An absolute path is never one of libsql's own forms: a server's address, `file:`, `:memory:`.
       this.#database = new Libsql(resolve(this.#path), { timeout: this.#busyTimeoutMs });
@@ -52,13 +71,8 @@ export class SqliteSink implements Sink {
     const database = this.#opened();
     if (batch.length === 0) return { added: 0, replaced: 0, known: 0 };
     try {
-      // IMMEDIATE: whoever begins first is the only writer, so that keys and ids are read and written as one.
-      database.exec('BEGIN IMMEDIATE');
-      const stored = this.#writeInTransaction(database, batch);
-      database.exec('COMMIT');
-      return stored;
+      return inTransaction(database, () => this.#writeInTransaction(database, batch));
     } catch (error) {
-      rollBack(database);
       // Both may be of tables that are gone with the transaction.
       this.#statements.clear();
       this.#dayTables.clear();
@@ -95,6 +109,7 @@ export class SqliteSink implements Sink {
     if (database === undefined) return;
     this.#database = undefined;
     this.#statements.clear();
+    this.#dayTables.clear();
     try {
       // Leaves a single file behind. While somebody else has it open that cannot be, and need not.
       database.exec('PRAGMA busy_timeout = 0');
@@ -107,6 +122,7 @@ export class SqliteSink implements Sink {
   }
 
   #writeInTransaction(database: Database, batch: readonly MailRecord[]): Stored {
+    const counts = new CaptureCounts();
     const firstId = this.#lastId() + 1;
     let nextId = firstId;
     let replaced = 0;
@@ -115,15 +131,16 @@ export class SqliteSink implements Sink {
       const rank = recordRank(record.detail);
       if (before === undefined) {
         checkIds(nextId - 1, 1, this.url);
-        this.#insert(database, nextId++, record, rank);
+        this.#insert(database, nextId++, record, rank, counts);
       } else if (before.rank < rank) {
-        this.#replace(before, record, rank);
+        this.#replace(before, record, rank, counts);
         replaced++;
       }
     }
     const added = nextId - firstId;
     if (added > 0)
       this.#prepared('UPDATE mailproc_sequence SET current_value = ? WHERE name = ?').run(nextId - 1, 'mail');
+    addRows(database, counts);
     return { added, replaced, known: batch.length - added - replaced };
   }
 
@@ -137,14 +154,13 @@ export class SqliteSink implements Sink {
     return this.#prepared(sql).get(mailKey) as KnownRow | undefined;
   }
 
-  #insert(database: Database, id: number, record: MailRecord, rank: number): void {
+  #insert(database: Database, id: number, record: MailRecord, rank: number, counts: CaptureCounts): void {
     const table = tableName(record.protocol, record.columns.insert_time);
     if (!this.#dayTables.has(table)) createDayTable(database, table);
     this.#dayTables.add(table);
+    const row = toRow(id, record);
     const places = columnNames.map(() => '?').join(', ');
-    this.#prepared(`INSERT INTO "${table}" (${columnList}) VALUES (${places})`).run(
-      ...values(toRow(id, record)),
-    );
+    this.#prepared(`INSERT INTO "${table}" (${columnList}) VALUES (${places})`).run(...values(row));
     this.#prepared('INSERT INTO mail_keys (mail_key, table_name, id, rank) VALUES (?, ?, ?, ?)').run(
       record.detail.mail_key,
       table,
@@ -152,15 +168,22 @@ export class SqliteSink implements Sink {
       rank,
     );
     this.#prepared('INSERT INTO mail_detail (id, detail) VALUES (?, ?)').run(id, detailJson(record.detail));
+    counts.add(table, String(row.file_path), 1);
   }
 
   /** The row stays where it is, with its id and its day. */
-  #replace(before: KnownRow, record: MailRecord, rank: number): void {
+  #replace(before: KnownRow, record: MailRecord, rank: number, counts: CaptureCounts): void {
     const day = before.table_name.slice(-'2022_01_28'.length).replaceAll('_', '-');
     const table = tableName(record.protocol, day);
     const places = columnNames.map((name) => `"${name}" = ?`).join(', ');
-    const row = values(toRow(before.id, record, day));
-    this.#prepared(`UPDATE "${table}" SET ${places} WHERE id = ?`).run(...row, before.id);
+    const row = toRow(before.id, record, day);
+    const old = this.#prepared(`SELECT file_path FROM "${table}" WHERE id = ?`).get(before.id);
+    // Somebody may have deleted the row by hand: then it is no capture's.
+    if (old !== undefined) {
+      counts.add(table, String((old as { file_path: unknown }).file_path), -1);
+      counts.add(table, String(row.file_path), 1);
+    }
+    this.#prepared(`UPDATE "${table}" SET ${places} WHERE id = ?`).run(...values(row), before.id);
     this.#prepared('UPDATE mail_keys SET rank = ? WHERE mail_key = ?').run(rank, record.detail.mail_key);
     this.#prepared('UPDATE mail_detail SET detail = ? WHERE id = ?').run(
       detailJson(record.detail),
@@ -195,9 +218,12 @@ function createPrivately(path: string): void {
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    if (statSync(path).isFile()) return;
-    throw Object.assign(new Error('not a regular file'), { code: 'EISDIR' });
+    checkRegular(path);
   }
+}
+
+function checkRegular(path: string): void {
+  if (!statSync(path).isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EISDIR' });
 }
 
 /**
@@ -212,22 +238,9 @@ function setUp(database: Database): void {
     if (!String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY')) throw error;
   }
   database.exec('PRAGMA synchronous = FULL');
-  database.exec(`BEGIN IMMEDIATE; ${commonTables} COMMIT`);
-}
-
-function existingTables(database: Database, day: string): string[] {
-  return protocols.map((protocol) => tableName(protocol, day)).filter((name) => tableExists(database, name));
+  inTransaction(database, () => database.exec(commonTables));
 }
 
 function values(row: StoredRow): (string | number | null)[] {
   return columnNames.map((name) => row[name]);
-}
-
-/** SQLite has rolled back by itself after some errors, a full disk for one. */
-function rollBack(database: Database): void {
-  try {
-    database.exec('ROLLBACK');
-  } catch {
-    // No transaction is open.
-  }
 }
