@@ -8,7 +8,7 @@ import Database from 'libsql';
 import { storeLimits } from '../../src/core/limits.ts';
 import { SqliteSink } from '../../src/store/sqlite/sqlite-sink.ts';
 import { ledgerSuite, sampleEntry } from './ledger-suite.ts';
-import { day, sampleRecord } from './samples.ts';
+import { day, incompleteRecord, sampleRecord } from './samples.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 ledgerSuite('SqliteSink', (context) => {
@@ -194,3 +194,57 @@ for (const [what, change, taken] of [
     await sink.close();
   });
 }
+
+test('SqliteSink stores the mails of a day again whose table was dropped by hand', async (context) => {
+  const path = join(temporaryFolder(context), 'mail.sqlite');
+  const sink = new SqliteSink(path);
+  const other = { columns: { insert_time: '2022-01-29', file_path: 'b' } };
+  const later = { columns: { insert_time: '2022-01-30', file_path: 'c' } };
+  const records = [sampleRecord(1), sampleRecord(2, other), sampleRecord(3, { protocol: 'imap' })];
+  await sink.open();
+  await sink.write([...records, incompleteRecord(4, 10)]);
+  await sink.write([sampleRecord(4, later), sampleRecord(5, later)]);
+  const [a, b, c] = [
+    sampleEntry('captures/20220128.pcapng'),
+    sampleEntry('b', { day: '2022-01-29' }),
+    sampleEntry('c', { day: '2022-01-30' }),
+  ];
+  // Brought no mail, but one may begin in it.
+  const d = sampleEntry('d');
+  await sink.ledger.settle([a, b, c, d]);
+  await sink.close();
+  inDatabase(path, (database) => database.exec('DROP TABLE smtp_2022_01_28'));
+
+  await sink.open();
+  const found = await sink.ledger.find([a.capture, 'b', 'c', 'd']);
+  assert.deepEqual(found, [b], 'captures of that day or with rows in that table are to be read again');
+  assert.deepEqual(await sink.tables(day), [{ name: 'imap_2022_01_28', rows: 1 }]);
+  assert.deepEqual(await sink.ledger.rows(day), await sink.ledger.count(day));
+  inDatabase(path, (database) => {
+    const subjects = database.prepare('SELECT mail_subject FROM smtp_2022_01').all();
+    assert.deepEqual(subjects, [{ mail_subject: 'mail 2' }, { mail_subject: 'mail 5' }]);
+    assert.equal(database.prepare('SELECT * FROM mail_detail').all().length, 3);
+  });
+  assert.deepEqual(await sink.write([...records, sampleRecord(4, later), sampleRecord(5, later)]), {
+    added: 2,
+    replaced: 0,
+    known: 3,
+  });
+  assert.deepEqual(await sink.ledger.rows(day), await sink.ledger.count(day));
+  await sink.close();
+});
+
+test('SqliteSink drops the view of a month whose only table was dropped, forgotten rows or not', async (context) => {
+  const path = join(temporaryFolder(context), 'mail.sqlite');
+  const sink = new SqliteSink(path);
+  await sink.open();
+  await sink.write([sampleRecord(1)]);
+  await sink.ledger.forget(sampleRecord(1).columns.file_path);
+  await sink.close();
+  inDatabase(path, (database) => database.exec('DROP TABLE smtp_2022_01_28'));
+  await sink.open();
+  await sink.close();
+  inDatabase(path, (database) => {
+    assert.deepEqual(database.prepare(`SELECT name FROM sqlite_master WHERE type = 'view'`).all(), []);
+  });
+});

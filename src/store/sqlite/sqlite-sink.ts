@@ -13,6 +13,7 @@ import type { Ledger } from '../ledger.ts';
 import { checkIds, detailJson, recordRank, tableName, toRow } from '../row.ts';
 import type { Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
 import { missingFile } from '../store-error.ts';
+import { forgetDroppedTables } from './dropped-tables.ts';
 import { columnList, commonTables, createDayTable, existingTables } from './schema.ts';
 import { sqliteError } from './sqlite-error.ts';
 import { addRows, SqliteLedger } from './sqlite-ledger.ts';
@@ -238,7 +239,10 @@ function setUp(database: Database): void {
     if (!String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY')) throw error;
   }
   database.exec('PRAGMA synchronous = FULL');
-  inTransaction(database, () => database.exec(commonTables));
+  inTransaction(database, () => {
+    database.exec(commonTables);
+    forgetDroppedTables(database);
+  });
 }
 
 function values(row: StoredRow): (string | number | null)[] {
