@@ -5,15 +5,15 @@ import { printable } from './printable.ts';
 
 /** Columns shown, and the characters each may take. */
 const shownColumns: readonly (readonly [name: keyof ListedDay['rows'][number], width: number])[] = [
-  ['id', 5],
-  ['timestamp', 21],
-  ['dport', 7],
-  ['mail_from', 26],
-  ['mail_to', 26],
-  ['mail_subject', 34],
-  ['mail_content', 34],
-  ['image_sign', 5],
-  ['parse_sign', 5],
+  ['id', 4],
+  ['timestamp', 20],
+  ['dport', 6],
+  ['mail_from', 25],
+  ['mail_to', 25],
+  ['mail_subject', 30],
+  ['mail_content', 30],
+  ['image_sign', 4],
+  ['parse_sign', 4],
 ];
 
 const headings: Readonly<Record<string, string>> = { image_sign: 'img', parse_sign: 'ok' };
@@ -23,7 +23,9 @@ export function renderRows({ total, rows }: ListedDay, day: string): string {
   const table = new Table({
     head: shownColumns.map(([column]) => headings[column] ?? column),
     colWidths: shownColumns.map(([, width]) => width),
-    style: { head: [], border: [] },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
+    // Rows follow each other without lines between them.
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
   for (const row of rows) table.push(shownColumns.map(([column]) => cell(row[column])));
   const count = rows.length < total ? `the first ${rows.length} of ${total} rows` : `${total} rows`;

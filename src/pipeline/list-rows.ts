@@ -11,7 +11,7 @@ export interface ListedDay {
 
 /** At most `limit` rows of `day` (`yyyy-MM-dd`) in the order of their ids. */
 export async function listRows(store: string, day: string, limit: number): Promise<ListedDay> {
-  const sink = openStore(store);
+  const sink = openStore(store, { mustExist: true });
   if (!sink.sample) {
     throw new MailprocError('usage.store', `list rows of ${store}: this kind of store cannot be listed`, {
       hint: 'list a store of the form sqlite:FILE',

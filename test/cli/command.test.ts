@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Report } from '../../src/pipeline/report.ts';
 import { projectRoot } from '../support/project.ts';
 import { inTemporaryFolder, runMailproc, sampleDay } from '../support/run-mailproc.ts';
 
@@ -67,13 +68,10 @@ test('mailproc reads the sample day into SQLite, shows a report, and a second ru
     assert.match(first.stdout, /captures +5 read/);
     assert.match(first.stdout, /smtp_2022_01_28 +\d+ rows/);
     const again = await runMailproc(folder, sampleDay, '20220128', '--json');
-    const { mails } = JSON.parse(again.stdout) as {
-      mails: Record<string, { added: number; replaced: number; known: number }>;
-    };
-    for (const counts of Object.values(mails)) {
-      assert.equal(counts.added + counts.replaced, 0);
-      assert(counts.known > 0);
-    }
+    const { captures, mails, tables } = JSON.parse(again.stdout) as Report;
+    assert.deepEqual([captures.read, captures.unchanged], [0, 5]);
+    for (const counts of Object.values(mails)) assert.equal(counts.seen, 0);
+    for (const { name, rows } of tables) assert.match(first.stdout, new RegExp(`${name} +${rows} rows`));
     const list = await runMailproc(folder, 'list', '20220128', '--limit', '2');
     assert.equal(list.status, 0);
     assert.match(list.stdout, /2022-01-28: the first 2 of \d+ rows/);
@@ -91,6 +89,14 @@ test('mailproc keeps what it writes from other users', () =>
         assert.equal(statSync(join(images, capture, file)).mode & 0o777, 0o600);
       }
     }
+  }));
+
+test('mailproc list of a store that is not there says so and makes none', () =>
+  inTemporaryFolder(async (folder) => {
+    const { status, stderr } = await runMailproc(folder, 'list', '20220128');
+    assert.equal(status, 1);
+    assert.match(stderr, /mailproc\.sqlite/);
+    assert.deepEqual(readdirSync(folder), []);
   }));
 
 test('mailproc --store ndjson:- writes rows to stdout and the report to stderr', () =>

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { ingest } from '../../src/pipeline/ingest.ts';
 import type { Report } from '../../src/pipeline/report.ts';
 import { MemorySink } from '../../src/store/memory/memory-sink.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import type { Sink } from '../../src/store/sink.ts';
 import { conversation } from '../support/conversation.ts';
 import { fixturesFolder } from '../support/fixture.ts';
@@ -50,6 +51,10 @@ function withoutIds(sink: MemorySink): unknown[] {
   return text.sort();
 }
 
+function added({ mails }: Report): number {
+  return Object.values(mails).reduce((sum, counts) => sum + counts.added, 0);
+}
+
 test('ingest of a series that grows file by file ends in the same rows as one run over all of it', () =>
   inTemporaryFolder(async (folder) => {
     const captures = join(folder, 'captures');
@@ -79,6 +84,25 @@ test('ingest of a file that grows ends in the same rows as one run over all of i
     await run(folder, captures, whole);
     assert(whole.rows.length > 5);
     assert.deepEqual(withoutIds(growing), withoutIds(whole));
+  }));
+
+test('ingest reads nothing again that has not changed, and with reprocess all of it', () =>
+  inTemporaryFolder(async (folder) => {
+    const sink = openStore(`sqlite:${join(folder, 'mail.sqlite')}`);
+    await sink.open();
+    try {
+      const first = await run(folder, sampleDay, sink);
+      const second = await run(folder, sampleDay, sink);
+      assert.equal(second.captures.read, 0);
+      assert.equal(second.captures.unchanged, first.captures.read);
+      assert.equal(added(second), 0);
+      assert.deepEqual(second.tables, first.tables);
+      const third = await run(folder, sampleDay, sink, { reprocess: true });
+      assert.equal(added(third), added(first));
+      assert.deepEqual(third.tables, first.tables);
+    } finally {
+      await sink.close();
+    }
   }));
 
 test('ingest that is interrupted keeps what it stored, and the next run goes on', () =>
