@@ -120,7 +120,7 @@ function common(options: SessionOptions, side: 0 | 1): tls.SecureContextOptions 
     // The trailing names satisfy OpenSSL where only suites of TLS 1.3 are asked for.
     ciphers:
       version === 'TLSv1.3'
-        ? `${options.ciphers ?? DEFAULT_SUITES}:AES128-SHA`
+        ? `${options.ciphers ?? DEFAULT_SUITES}:AES128-SHA:@SECLEVEL=0`
         : `${options.ciphers ?? 'ALL'}:@SECLEVEL=0`,
     dhparam: 'auto' as unknown as string,
     ecdhCurve: options.curves?.[side] ?? 'P-256',
