@@ -82,7 +82,8 @@ function watcher(settings: Settings, progress: Watcher['progress']): Watcher {
   return {
     progress,
     anomaly(capture, code, at, detail) {
-      if (settings.verbose) process.stderr.write(`${printable(`${capture}: ${code} at ${at}: ${detail}`)}\n`);
+      const place = at.startsWith(capture) ? at : `${capture} ${at}`;
+      if (settings.verbose) process.stderr.write(`${printable(`${place}: ${code}: ${detail}`)}\n`);
     },
   };
 }

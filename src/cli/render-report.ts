@@ -29,13 +29,17 @@ function row(label: string, text: string): string {
 
 function capturesText({ captures }: Report): string {
   const { read, unchanged, busy, fileOctets, packets, ignored } = captures;
+  const found =
+    read + unchanged + busy > 0
+      ? `${number(read)} read, ${bytes(fileOctets)}, ${count(packets, 'packet')}`
+      : 'none of this day';
   const before = unchanged > 0 ? `, ${number(unchanged)} unchanged since an earlier run` : '';
   const others = busy > 0 ? `, ${number(busy)} left to another run` : '';
   const reasons = Object.entries(ignored).map(
     ([reason, times]) => `${number(times)} ${reason.replaceAll('-', ' ')}`,
   );
   const left = reasons.length > 0 ? ` (left alone: ${reasons.join(', ')})` : '';
-  return `${number(read)} read, ${bytes(fileOctets)}, ${count(packets, 'packet')}${before}${others}${left}`;
+  return `${found}${before}${others}${left}`;
 }
 
 function connectionsText({ connections }: Report): string {

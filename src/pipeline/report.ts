@@ -148,7 +148,8 @@ export function addSeries(report: Report, summary: SeriesSummary): void {
     octets.file += capture.overheadBytes + capture.zeroTailBytes;
     octets.skipped += capture.skippedBytes;
     for (const { code, at, detail } of capture.anomalies) {
-      captures.damaged.push({ path: file.path, code, detail: `${at}: ${detail}` });
+      const place = at.startsWith(`${file.path} `) ? at.slice(file.path.length + 1) : at;
+      captures.damaged.push({ path: file.path, code, detail: `${place}: ${detail}` });
     }
   }
   for (const [linkType, packets] of summary.counts.packet.unknownLinkTypes) {
