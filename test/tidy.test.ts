@@ -27,7 +27,6 @@ const mayImport: Readonly<
 const fileLinesMax = 400;
 const longFiles: Readonly<Record<string, string>> = {
   'src/dialogue/pop3/pop3-decoder.ts': 'the state of one conversation',
-  'src/dialogue/smtp/smtp-decoder.ts': 'the state of one conversation',
 };
 
 /** Lines a function or method may have. */

@@ -28,12 +28,15 @@ export function parseChunkHeader(argument: string): ChunkHeader | undefined {
   return match === null ? undefined : { length: Number(match[1]), last: match[2] !== undefined };
 }
 
+/** So many octets tell whether a line is a command. */
+export const commandBytesLookedAt = 1024;
+
 const commandLine =
   /^(?:(?:MAIL\s+FROM|RCPT\s+TO)\s*:|(?:HELO|EHLO|LHLO)(?:\s+\S+)?\s*$|(?:DATA|RSET|QUIT|NOOP|STARTTLS)\s*$|BDAT\s+\d+(?:\s+LAST)?\s*$|AUTH\s+[A-Z0-9_-]+(?:\s+[A-Za-z0-9+/=]+)?\s*$|XCLIENT\s+[A-Z]+=)/i;
 
 /** A line that can hardly be anything but a command: for places where the dialogue must be found again. */
 export function looksLikeCommand(line: string): boolean {
-  return commandLine.test(line.slice(0, 1024));
+  return commandLine.test(line.slice(0, commandBytesLookedAt));
 }
 
 /**

@@ -1,6 +1,5 @@
 /** What the client sent and the server has still to answer. */
 import type { Sighting } from '../../stream/types.ts';
-import type { Place } from '../half-stream.ts';
 import type { CollectedMessage } from '../message-collector.ts';
 import type { SaslExchange } from '../sasl.ts';
 import type { ChunkHeader, Command } from './command.ts';
@@ -16,10 +15,17 @@ export interface HeldMail {
 export type Pending =
   | { readonly kind: 'command'; readonly command: Command; readonly seen: Sighting }
   | { readonly kind: 'data'; readonly seen: Sighting }
-  | { readonly kind: 'chunk'; readonly header: ChunkHeader; readonly begin: Place; readonly seen: Sighting }
+  | PendingChunk
   | { readonly kind: 'sasl'; readonly exchange: SaslExchange; readonly seen: Sighting }
   | { readonly kind: 'starttls'; readonly seen: Sighting }
   | HeldEnd;
+
+/** A chunk whose octets were all read. */
+export interface PendingChunk {
+  readonly kind: 'chunk';
+  readonly header: ChunkHeader;
+  readonly seen: Sighting;
+}
 
 /** The end of DATA; `tail`: only the end of the mail was captured. */
 export interface HeldEnd {

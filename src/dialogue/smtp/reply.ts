@@ -120,3 +120,18 @@ export class ReplyReader {
 export function isFinal(reply: Reply): boolean {
   return reply.code < 300 || reply.code >= 400;
 }
+
+/** The server did not do what the command asked for; a reply that is not captured is taken for consent. */
+export function isRefusal(reply: Reply | null): boolean {
+  return reply !== null && reply.code >= 300;
+}
+
+/** RFC 5321 §4.2.2: 500 to 504. */
+export function isSyntaxError(reply: Reply | null): boolean {
+  return reply !== null && reply.code >= 500 && reply.code <= 504;
+}
+
+/** Whether the server took the mail; null: not known. */
+export function acceptance(reply: Reply | null): boolean | null {
+  return reply === null ? null : reply.code < 300;
+}

@@ -1,7 +1,9 @@
 /** One mail transaction, RFC 5321 §3.3: who sends to whom, and the chunks of BDAT (RFC 3030). */
 import { dialogueLimits } from '../../core/limits.ts';
+import type { Place } from '../half-stream.ts';
 import { MessageCollector } from '../message-collector.ts';
 import type { Envelope } from '../types.ts';
+import type { HeldMail } from './pending.ts';
 
 export class Transaction {
   #from: string | undefined;
@@ -9,6 +11,7 @@ export class Transaction {
   #accepted = 0;
   /** Chunks so far; undefined before the first. */
   #chunks: MessageCollector | undefined;
+  #chunkBegin: Place | undefined;
   #chunkBytes = 0;
   /** The server refused a chunk: the rest of the transaction is lost (RFC 3030 §2). */
   chunkRefused = false;
@@ -36,7 +39,9 @@ export class Transaction {
     return this.isOpen ? { from: this.#from ?? '', to: this.#recipients } : null;
   }
 
-  get chunks(): MessageCollector {
+  /** A chunk begins; its octets are to be added to what is returned. */
+  beginChunk(begin: Place): MessageCollector {
+    this.#chunkBegin = begin;
     this.#chunks ??= new MessageCollector();
     return this.#chunks;
   }
@@ -45,11 +50,26 @@ export class Transaction {
     return this.#chunks !== undefined;
   }
 
-  get chunkBytes(): number {
-    return this.#chunkBytes;
-  }
-
+  /** Octets of chunks, lost ones included. */
   countChunkBytes(length: number): void {
     this.#chunkBytes += length;
+  }
+
+  /** The mail is over here without its last octets: so many, or an unknown number. */
+  breakOffChunks(missing: number | undefined): HeldMail | undefined {
+    if (this.chunkRefused) return undefined;
+    this.#chunks?.addMissing(missing);
+    return this.#chunkMail(false);
+  }
+
+  /** The mail that the chunks are together; undefined where there are none, or one was refused. */
+  endChunks(): HeldMail | undefined {
+    return this.chunkRefused ? undefined : this.#chunkMail(true);
+  }
+
+  #chunkMail(ended: boolean): HeldMail | undefined {
+    if (this.#chunks === undefined || this.#chunkBegin === undefined) return undefined;
+    const message = this.#chunks.finish(this.#chunkBegin);
+    return { method: 'BDAT', message, wireBytes: this.#chunkBytes, ended };
   }
 }

@@ -1,0 +1,64 @@
+/** Finds the dialogue again behind a loss, or where the capture began in the middle of it. */
+import type { HalfStream, Line, Place } from '../half-stream.ts';
+import { isBefore } from '../sighting-order.ts';
+import type { DataText } from './end-of-data.ts';
+import { LostText } from './lost-text.ts';
+import type { Overheard } from './overheard.ts';
+import type { HeldMail } from './pending.ts';
+
+/** `text`: the server had asked for what follows. `over`: what was left of a mail, if it is one. */
+export type LossProgress =
+  | 'wait'
+  | 'more'
+  | { readonly kind: 'text'; readonly text: DataText }
+  | { readonly kind: 'command'; readonly line: Line }
+  | { readonly kind: 'over'; readonly mail: HeldMail | undefined };
+
+export class LossReader {
+  readonly #tail: LostText;
+
+  /** `lost`: so many octets are known to be lost; infinitely many where their number says nothing. */
+  constructor(lost: number) {
+    this.#tail = new LostText(lost);
+  }
+
+  read(heard: Overheard): LossProgress {
+    const { client, clientFinished } = heard;
+    const gap = client.takeGap();
+    if (gap !== undefined) {
+      this.#tail.addGap(gap);
+      return 'more';
+    }
+    const { place } = client;
+    if (place !== undefined && !this.#tail.isBegun) {
+      const text = this.#askedText(heard, place, client);
+      if (text !== undefined) return { kind: 'text', text };
+      // A reply that is still to come may be older than these octets and say what they are.
+      const isOpen = heard.replies.peek() === undefined && !heard.repliesEnd;
+      if (isOpen && heard.nextIsCommand !== true) return 'wait';
+    }
+    const line = client.takeLineOrRest(clientFinished);
+    if (line !== undefined) return this.#readLine(line);
+    return clientFinished ? { kind: 'over', mail: this.#tail.finish() } : 'wait';
+  }
+
+  #readLine(line: Line): LossProgress {
+    switch (this.#tail.add(line)) {
+      case 'command':
+        return { kind: 'command', line };
+      case 'end':
+        return { kind: 'over', mail: this.#tail.finish() };
+      case 'text':
+        return 'more';
+    }
+  }
+
+  /** Replies to what was lost; if the last of them is 354, the client's next octets are a text. */
+  #askedText({ replies }: Overheard, place: Place, client: HalfStream): DataText | undefined {
+    for (let next = replies.peek(); next && isBefore(next.seen, place.seen); next = replies.peek()) {
+      replies.take();
+      if (next.kind === 'reply') this.#tail.noteAnswer(next.code);
+    }
+    return this.#tail.lastAnswer === 354 ? this.#tail.beginText(place, client.peek(128)) : undefined;
+  }
+}

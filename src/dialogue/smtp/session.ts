@@ -1,0 +1,94 @@
+/** What client and server have agreed upon so far, RFC 5321 §3 and §4.1.4: who speaks, and the transaction. */
+import type { Connection } from '../../stream/types.ts';
+import type { Outbox } from '../outbox.ts';
+import type { LayerName } from '../types.ts';
+import { type Command, pathAddress } from './command.ts';
+import type { HeldMail } from './pending.ts';
+import { rawMessage } from './raw-message.ts';
+import { isRefusal, type Reply } from './reply.ts';
+import { Transaction } from './transaction.ts';
+
+export class Session {
+  readonly #out: Outbox;
+  connection: Connection;
+  layer: LayerName = 'plain';
+  /** A reply or a command was heard: what is left of a mail may be taken for one. */
+  isSmtp = false;
+  #transaction = new Transaction();
+  #helo: string | null = null;
+  #user: string | null = null;
+  #isLmtp = false;
+
+  constructor(connection: Connection, out: Outbox) {
+    this.connection = connection;
+    this.#out = out;
+  }
+
+  get transaction(): Transaction {
+    return this.#transaction;
+  }
+
+  /** Answers to the end of DATA: LMTP gives one for each recipient (RFC 2033 §4.2). */
+  get answersToMail(): number {
+    return this.#isLmtp ? Math.max(1, this.#transaction.recipientCount) : 1;
+  }
+
+  /** A command that is no more than itself was answered; null: but not in this capture. */
+  commandAnswered({ verb, argument }: Command, reply: Reply | null): void {
+    switch (verb) {
+      case 'HELO':
+      case 'EHLO':
+      case 'LHLO':
+        this.#helo = argument.split(/\s/, 1)[0] || this.#helo;
+        if (isRefusal(reply)) break;
+        this.#isLmtp = verb === 'LHLO';
+        this.#transaction = new Transaction();
+        break;
+      case 'RSET':
+      case 'XCLIENT':
+        if (!isRefusal(reply)) this.#transaction = new Transaction();
+        break;
+      case 'MAIL':
+      case 'SEND':
+      case 'SOML':
+      case 'SAML': {
+        const address = pathAddress(argument, 'FROM');
+        if (isRefusal(reply) || address === undefined) break;
+        this.#transaction = new Transaction();
+        this.#transaction.setSender(address);
+        break;
+      }
+      case 'RCPT': {
+        const address = pathAddress(argument, 'TO');
+        if (!isRefusal(reply) && address !== undefined) this.#transaction.addRecipient(address);
+        break;
+      }
+    }
+  }
+
+  /** RFC 4954 §4; `user` null: not known who. */
+  loggedIn(user: string | null): void {
+    this.#user = user ?? this.#user;
+  }
+
+  /** Both sides forget everything before TLS (RFC 3207 §4.2). */
+  restart(): void {
+    this.#transaction = new Transaction();
+    this.#user = null;
+  }
+
+  /** The transaction is over, with a mail or without. */
+  endTransaction(mail: HeldMail | undefined, accepted: boolean | null): void {
+    const { envelope } = this.#transaction;
+    this.#transaction = new Transaction();
+    if (mail === undefined) return;
+    const circumstances = {
+      connection: this.connection,
+      layer: this.layer,
+      helo: this.#helo,
+      user: this.#user,
+    };
+    const message = rawMessage(circumstances, mail, envelope, accepted);
+    if (message !== undefined) this.#out.add(message);
+  }
+}

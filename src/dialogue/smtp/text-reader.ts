@@ -1,0 +1,121 @@
+/** From the answer to DATA to the end of the mail text, RFC 5321 §4.1.1.4. */
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Sighting } from '../../stream/types.ts';
+import { DataText, type EndOfData } from './end-of-data.ts';
+import { judgeCandidates } from './judge-end.ts';
+import type { Overheard } from './overheard.ts';
+import type { HeldMail } from './pending.ts';
+
+export interface EndedText {
+  readonly mail: HeldMail;
+  /** Its last octet. */
+  readonly seen: Sighting;
+  /** The end was not captured: what follows may be commands or not. */
+  readonly endIsLost: boolean;
+}
+
+/** `wait`: for more octets or replies. `more`: something was read. `commands`: no text follows. */
+export type TextProgress = 'wait' | 'more' | 'commands' | EndedText;
+
+/** Reads one text after the other of a connection. */
+export class TextReader {
+  readonly #heard: Overheard;
+  #text: DataText | undefined;
+  #isCertain = false;
+  #isLaxClient = false;
+  #rereadBytes = 0;
+  /** What was known when candidates for the end were judged and more had to come. */
+  #judged: string | undefined;
+
+  constructor(heard: Overheard) {
+    this.#heard = heard;
+  }
+
+  /** The DATA command; a client that ends it in a bare LF may know no other line end. */
+  noteCommand(isLaxClient: boolean): void {
+    this.#isLaxClient = isLaxClient;
+  }
+
+  /** A text is to follow, for certain if the server asked for it. */
+  begin(isCertain: boolean): void {
+    this.#text = undefined;
+    this.#isCertain = isCertain;
+  }
+
+  /** Goes on with a text whose beginning was lost. */
+  resume(text: DataText): void {
+    this.#text = text;
+    this.#isCertain = true;
+  }
+
+  read(): TextProgress {
+    if (this.#text !== undefined) return this.#readText(this.#text);
+    if (this.#heard.clientIsOver) return 'commands';
+    const isCommand = this.#isCertain ? false : this.#heard.nextIsCommand;
+    if (isCommand === true) return 'commands';
+    const place = this.#heard.client.nextPlace;
+    if (isCommand === undefined || place === undefined) return 'wait';
+    this.resume(new DataText(place));
+    return 'more';
+  }
+
+  #readText(text: DataText): TextProgress {
+    if (text.doubtfulBytes > dialogueLimits.rereadBytesMax - this.#rereadBytes) text.forgetCandidates();
+    if (text.candidates.length > 0 && this.#isJudged()) return 'wait';
+    const verdict = judgeCandidates({
+      text,
+      client: this.#heard.client,
+      replies: this.#heard.replies,
+      clientFinished: this.#heard.clientIsOver,
+      serverFinished: this.#heard.repliesEnd,
+      isLaxClient: this.#isLaxClient,
+    });
+    if (verdict === 'wait') {
+      this.#judged = this.#judgedState;
+      return 'wait';
+    }
+    const end = verdict === 'none' ? text.strictEnd : verdict;
+    return end === undefined ? this.#readOn(text) : this.#end(text, end);
+  }
+
+  #readOn(text: DataText): TextProgress {
+    const { client, clientFinished } = this.#heard;
+    const run = client.takeRun(Number.MAX_SAFE_INTEGER);
+    if (run !== undefined) {
+      const rest = text.add(run);
+      if (rest !== undefined) client.putBack([rest]);
+      return 'more';
+    }
+    const gap = client.takeGap();
+    if (gap !== undefined) {
+      text.addGap(gap);
+      return 'more';
+    }
+    return clientFinished ? this.#end(text, undefined) : 'wait';
+  }
+
+  /** `end` undefined: the text broke off. */
+  #end(text: DataText, end: EndOfData | undefined): EndedText {
+    this.#judged = undefined;
+    this.#text = undefined;
+    const { message, wireBytes, rest } = text.cut(end);
+    if (rest.length > 0) {
+      this.#rereadBytes += text.doubtfulBytes;
+      this.#heard.client.putBack(rest);
+    }
+    const mail: HeldMail = { method: 'DATA', message, wireBytes, ended: end !== undefined };
+    return { mail, seen: end?.seen ?? text.lastSeen, endIsLost: end?.kind === 'gap' };
+  }
+
+  /** Nothing has come since candidates were judged in vain. */
+  #isJudged(): boolean {
+    const { replies } = this.#heard;
+    replies.peek(replies.readyCount);
+    return this.#judged !== undefined && this.#judged === this.#judgedState;
+  }
+
+  get #judgedState(): string {
+    const { client, replies, clientFinished, serverFinished } = this.#heard;
+    return [client.heldBytes, replies.readyCount, clientFinished, serverFinished].join();
+  }
+}

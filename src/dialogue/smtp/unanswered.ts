@@ -1,0 +1,139 @@
+/**
+ * Commands and mails that wait for the server's reply, oldest first, and the replies they get: replies
+ * come in the order of the commands (RFC 5321 §4.1.1), pipelined ones too (RFC 2920 §3.1).
+ */
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Connection, Sighting } from '../../stream/types.ts';
+import type { Outbox } from '../outbox.ts';
+import { isBefore } from '../sighting-order.ts';
+import { protocolText } from '../text.ts';
+import type { Overheard } from './overheard.ts';
+import { letsReadOn, type Pending } from './pending.ts';
+import type { Reply } from './reply.ts';
+import { type Match, matchReply } from './reply-matching.ts';
+
+/** `reply` null: it was answered, but not in this capture. */
+export interface Answered {
+  readonly pending: Pending;
+  readonly reply: Reply | null;
+}
+
+export class Unanswered {
+  readonly #heard: Overheard;
+  readonly #out: Outbox;
+  #pending: Pending[] = [];
+  /** Commands at the head of the queue whose answers were lost. */
+  #missingReplies = 0;
+  #isGreeted = false;
+  #limitTold = false;
+
+  constructor(heard: Overheard, out: Outbox) {
+    this.#heard = heard;
+    this.#out = out;
+  }
+
+  add(pending: Pending): void {
+    this.#pending.push(pending);
+  }
+
+  /** What was answered waits for one more answer, before all others. */
+  addAgain(pending: Pending): void {
+    this.#pending.unshift(pending);
+  }
+
+  get isEmpty(): boolean {
+    return this.#pending.length === 0;
+  }
+
+  /** What the client's next octets are is known whatever the answers are, and there is room for them. */
+  get letsReadOn(): boolean {
+    const last = this.#pending.at(-1);
+    if (last !== undefined && !letsReadOn(last)) return false;
+    return this.#pending.length < dialogueLimits.unansweredMax;
+  }
+
+  /**
+   * The server speaks first (RFC 5321 §3.1); a conversation caught later has no greeting. True once the
+   * server has been heard.
+   */
+  takeGreeting(connection: Connection): boolean {
+    if (this.#isGreeted) return false;
+    const { replies } = this.#heard;
+    let reply = replies.peek();
+    if (reply?.kind === 'gap') reply = replies.peek(1);
+    if (reply?.kind !== 'reply') return false;
+    if (!connection.handshakeSeen && !this.#clientReadUpTo(reply.seen)) return false;
+    this.#isGreeted = true;
+    const first = this.#pending[0];
+    const isEarlier = first === undefined || isBefore(reply.seen, first.seen);
+    const isGreeting = reply.code === 220 || (reply.code >= 400 && connection.handshakeSeen);
+    if (!isGreeting || (this.#heard.isLossy && !isEarlier)) return true;
+    while (replies.take()?.kind === 'gap');
+    this.#trace(reply);
+    return true;
+  }
+
+  /** The oldest of them with its answer, if that can be told yet. */
+  takeAnswered(): Answered | undefined {
+    const first = this.#pending[0];
+    if (first === undefined) return undefined;
+    let reply: Reply | null = null;
+    if (this.#missingReplies > 0) {
+      this.#missingReplies--;
+    } else {
+      const match = this.#match();
+      if (match.kind === 'wait') return undefined;
+      if (match.kind === 'missing') this.#missingReplies = match.count - 1;
+      if (match.kind === 'reply') reply = match.reply;
+      if (reply === null && !this.#heard.serverFinished) this.#noteMissing();
+    }
+    this.#pending.shift();
+    if (reply !== null) this.#trace(reply);
+    return { pending: first, reply };
+  }
+
+  /** Replies without commands, as when the client is not captured, are not kept for ever. */
+  boundReplies(): void {
+    const { replies } = this.#heard;
+    if (replies.half.heldBytes <= dialogueLimits.unreadBytesMax) return;
+    while (replies.take() !== undefined);
+    while (replies.half.takeRun(Number.MAX_SAFE_INTEGER) ?? replies.half.takeGap());
+    this.#noteLimit();
+  }
+
+  #match(): Match {
+    return matchReply({
+      pending: this.#pending,
+      replies: this.#heard.replies,
+      serverFinished: this.#heard.repliesEnd,
+      lossy: this.#heard.isLossy,
+      clientReadUpTo: (seen) => this.#clientReadUpTo(seen),
+    });
+  }
+
+  #clientReadUpTo(seen: Sighting): boolean {
+    const last = this.#pending.at(-1);
+    if (this.#heard.clientFinished || (last !== undefined && !letsReadOn(last))) return true;
+    const next = this.#heard.client.place;
+    return next !== undefined && isBefore(seen, next.seen);
+  }
+
+  #noteMissing(): void {
+    const seen = this.#pending[0]?.seen;
+    if (this.#heard.repliesEnd) this.#noteLimit();
+    else this.#out.anomaly('dialogue.reply-missing', seen, 'a reply is not in the capture');
+  }
+
+  #noteLimit(): void {
+    this.#heard.noteLoss();
+    if (this.#limitTold) return;
+    this.#limitTold = true;
+    const seen = this.#pending[0]?.seen;
+    this.#out.anomaly('dialogue.queue-limit', seen, 'too much waits for replies: going on without');
+  }
+
+  #trace(reply: Reply): void {
+    const text = protocolText(Buffer.from(`${reply.code} ${reply.text}`, 'latin1'));
+    this.#out.trace('server', text, reply.seen);
+  }
+}
