@@ -5,26 +5,21 @@
  * the server's octets wait until the client's command is known, whichever side is heard first. Where the
  * client is not captured, answers are told apart by what they look like.
  */
-import { type AnomalyCode, anomaly } from '../../core/anomaly.ts';
 import { dialogueLimits } from '../../core/limits.ts';
-import type { Connection, Sender, Sighting, StreamEvent, StreamGap } from '../../stream/types.ts';
+import type { Connection, Sighting, StreamEvent, StreamGap } from '../../stream/types.ts';
 import { HalfStream, type Line, type Place } from '../half-stream.ts';
 import { takeRest } from '../layer-rest.ts';
-import type { CollectedMessage } from '../message-collector.ts';
+import { Outbox } from '../outbox.ts';
 import { SaslExchange } from '../sasl.ts';
 import { isBefore } from '../sighting-order.ts';
 import { protocolText } from '../text.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName } from '../types.ts';
-import { answerForm, type Command, parseCommand, withoutSecrets } from './command.ts';
-import { kindOfMail, MailText } from './mail-text.ts';
+import { answersLost } from './answers-lost.ts';
+import { type AnswerForm, answerForm, type Command, parseCommand, withoutSecrets } from './command.ts';
+import { MailText } from './mail-text.ts';
+import { letsReadOn, type Pending } from './pending.ts';
 import { guessAnswerForm, isAnswerLine } from './server-only.ts';
-
-/** A command that waits for its answer. */
-interface Pending {
-  readonly command: Command;
-  /** AUTH: its continuation lines are no commands. */
-  readonly exchange: SaslExchange | undefined;
-}
+import { Session } from './session.ts';
 
 /** What the server's next octets are. */
 type Reading =
@@ -35,11 +30,10 @@ type Reading =
   | { readonly kind: 'gap'; readonly gap: StreamGap; readonly within: Reading };
 
 const answers: Reading = { kind: 'answers' };
-const traceLengthMax = 200;
 
 export class Pop3Decoder implements DialogueDecoder {
-  #connection: Connection;
-  readonly #isTraced: boolean;
+  readonly #out: Outbox;
+  readonly #session: Session;
   readonly #client = new HalfStream();
   readonly #server = new HalfStream();
   #reading: Reading = answers;
@@ -50,29 +44,22 @@ export class Pop3Decoder implements DialogueDecoder {
   #clientFinished = false;
   #serverFinished = false;
   #lossy: boolean;
-  #layer: LayerName = 'plain';
-  /** The argument of USER, until PASS is answered. */
-  #claimedUser: string | null = null;
-  #user: string | null = null;
-  readonly #sizes = new Map<number, number>();
   #limitTold = false;
-  #out: DialogueEvent[] = [];
 
   constructor(connection: Connection, options: DialogueOptions) {
-    this.#connection = connection;
-    this.#isTraced = options.trace;
+    this.#out = new Outbox(options.trace);
+    this.#session = new Session(connection, this.#out);
     this.#lossy = !connection.handshakeSeen;
   }
 
-  /** From here on the octets were carried in this layer. */
   layerChanged(layer: LayerName): void {
-    this.#layer = layer;
+    this.#session.layer = layer;
   }
 
   receive(event: StreamEvent): readonly DialogueEvent[] {
     switch (event.kind) {
       case 'open':
-        this.#connection = event.connection;
+        this.#session.connection = event.connection;
         break;
       case 'data':
       case 'gap':
@@ -86,9 +73,7 @@ export class Pop3Decoder implements DialogueDecoder {
     }
     while (this.#readClient() || this.#readServer());
     if (event.kind === 'close' && event.side === 'both') this.#finish();
-    const out = this.#out;
-    this.#out = [];
-    return out;
+    return this.#out.take();
   }
 
   // ---- the client's side ------------------------------------------------------------------------
@@ -98,7 +83,7 @@ export class Pop3Decoder implements DialogueDecoder {
     if (this.#client.takeGap() !== undefined) return true;
     if (this.#isSaslTurn) return this.#readSaslResponse();
     const last = this.#pending.at(-1);
-    const isBlocked = last !== undefined && (last.exchange !== undefined || last.command.verb === 'STLS');
+    const isBlocked = last !== undefined && !letsReadOn(last);
     if (isBlocked || this.#pending.length >= dialogueLimits.unansweredMax) return this.#boundClient();
     const line = this.#client.takeLineOrRest(this.#clientFinished);
     if (line === undefined) return false;
@@ -109,7 +94,7 @@ export class Pop3Decoder implements DialogueDecoder {
   }
 
   #receiveCommand(command: Command): void {
-    this.#trace('client', withoutSecrets(command), command.seen);
+    this.#out.trace('client', withoutSecrets(command), command.seen);
     const [mechanism = '', initialResponse] = command.argument.split(/\s+/, 2);
     const isExchange = command.verb === 'AUTH' && mechanism !== '';
     const exchange = isExchange ? new SaslExchange(mechanism, initialResponse) : undefined;
@@ -119,7 +104,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #readSaslResponse(): boolean {
     const line = this.#client.takeLineOrRest(this.#clientFinished);
     if (line === undefined) return false;
-    this.#trace('client', '***', line.start.seen);
+    this.#out.trace('client', '***', line.start.seen);
     this.#pending[0]?.exchange?.respond(line.bytes);
     this.#isSaslTurn = false;
     return true;
@@ -159,7 +144,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #readAnswer(): boolean {
     const { place } = this.#server;
     if (place === undefined) return false;
-    if (!this.#isGreeted && !this.#connection.handshakeSeen) {
+    if (!this.#isGreeted && !this.#session.connection.handshakeSeen) {
       if (this.#startsWithin(place)) return true;
       if (!this.#clientReadUpTo(place.seen)) return false;
     }
@@ -202,7 +187,7 @@ export class Pop3Decoder implements DialogueDecoder {
 
   #receiveAnswer(line: Line, pending: Pending | undefined, isGreeting: boolean): void {
     const text = protocolText(line.bytes.subarray(0, 1024));
-    this.#trace('server', text, line.start.seen);
+    this.#out.trace('server', text, line.start.seen);
     const isContinuation = /^\+(?:\s|$)/.test(text);
     if (isContinuation && pending?.exchange !== undefined) this.#isSaslTurn = true;
     // Whatever is no answer was not asked for.
@@ -210,14 +195,18 @@ export class Pop3Decoder implements DialogueDecoder {
     const isPositive = text.startsWith('+');
     if (pending !== undefined) {
       this.#pending.shift();
-      if (isPositive) this.#apply(pending, text);
+      if (isPositive) this.#session.commandAnswered(pending.command, pending.exchange, text);
     }
-    if (!isPositive || this.#out.at(-1)?.kind === 'upgrade') return;
+    if (!isPositive) return;
+    if (pending?.command.verb === 'STLS') {
+      this.#upgrade();
+      return;
+    }
     const form = pending ? answerForm(pending.command) : guessAnswerForm(firstLine(this.#server.peek(1024)));
     this.#begin(form, pending?.command, line);
   }
 
-  #begin(form: 'line' | 'listing' | 'mail', command: Command | undefined, answer: Line): void {
+  #begin(form: AnswerForm, command: Command | undefined, answer: Line): void {
     const begin = this.#server.place ?? answer.start;
     if (form === 'mail') this.#reading = { kind: 'mail', mail: new MailText(command, begin, answer) };
     if (form === 'listing') {
@@ -225,42 +214,11 @@ export class Pop3Decoder implements DialogueDecoder {
     }
   }
 
-  /** What a positive answer tells beside its lines. */
-  #apply({ command, exchange }: Pending, answer: string): void {
-    const { verb, argument } = command;
-    switch (verb) {
-      case 'USER':
-        this.#claimedUser = argument;
-        break;
-      case 'PASS':
-        this.#user = this.#claimedUser;
-        break;
-      case 'APOP':
-        this.#user = argument.split(/\s+/, 1)[0] ?? null;
-        break;
-      case 'AUTH':
-        this.#user = exchange?.user ?? this.#user;
-        break;
-      case 'STAT': {
-        const [, count, size] = /^\+OK (\d+) (\d+)/i.exec(answer) ?? [];
-        if (count === '1') this.#noteSize(1, Number(size));
-        break;
-      }
-      case 'LIST':
-        if (argument !== '') this.#noteListLine(answer.slice(4));
-        break;
-      case 'STLS':
-        this.#upgrade();
-        break;
-    }
-  }
-
   /** RFC 2595 §4. */
   #upgrade(): void {
     const rest = takeRest(this.#client, this.#server);
-    this.#claimedUser = null;
-    this.#user = null;
-    this.#out.push({ kind: 'upgrade', layer: 'tls', rest });
+    this.#session.restart();
+    this.#out.add({ kind: 'upgrade', layer: 'tls', rest });
   }
 
   #readListing(verb: string): boolean {
@@ -274,18 +232,9 @@ export class Pop3Decoder implements DialogueDecoder {
       this.#reading = answers;
       this.#server.putBack([{ bytes: Buffer.concat([line.bytes, Buffer.from('\r\n')]), start: line.start }]);
     } else if (verb === 'LIST') {
-      this.#noteListLine(text);
+      this.#session.noteListLine(text);
     }
     return true;
-  }
-
-  #noteListLine(text: string): void {
-    const [, number, size] = /^(\d{1,10}) (\d{1,15})/.exec(text) ?? [];
-    if (number !== undefined) this.#noteSize(Number(number), Number(size));
-  }
-
-  #noteSize(message: number, size: number): void {
-    if (this.#sizes.size < dialogueLimits.listedSizesMax) this.#sizes.set(message, size);
   }
 
   #readMail(mail: MailText): boolean {
@@ -308,29 +257,19 @@ export class Pop3Decoder implements DialogueDecoder {
 
   // ---- after a loss -----------------------------------------------------------------------------
 
-  /**
-   * Octets of the server were lost. Clients that do not pipeline ask for more only when they have the
-   * whole answer: a command that was captured since tells that the answer before it is over.
-   */
   #resume(gap: StreamGap, within: Reading): boolean {
     const { place } = this.#server;
     if (place === undefined) return this.#resumeWithoutOctets(gap, within);
     if (!this.#clientReadUpTo(place.seen)) return false;
     this.#reading = within;
-    const asked = this.#pending.filter(({ command }) => !isBefore(place.seen, command.seen));
-    const last = asked.at(-1);
     const isAnswer = isAnswerLine(this.#server.peek(6).toString('latin1'));
-    const begun = beginOf(within);
-    const isOver =
-      asked[0] !== undefined && (isAnswer || begun === undefined || isBefore(begun, asked[0].command.seen));
-    if (!isOver || last === undefined) {
+    const lost = answersLost(this.#pending, place.seen, beginOf(within), isAnswer);
+    if (lost === undefined) {
       this.#continueBehindGap(gap, within);
       return true;
     }
     this.#endInGap(gap, within);
-    const isPipelined = asked.length > 1 && !isBefore((asked[0] as Pending).command.seen, last.command.seen);
-    const lost = isPipelined ? (begun === undefined ? 1 : 0) : asked.length - 1;
-    this.#pending.splice(0, Math.min(lost, asked.length - 1));
+    this.#pending.splice(0, lost);
     if (!isAnswer) this.#resumeWithin(place);
     return true;
   }
@@ -360,7 +299,7 @@ export class Pop3Decoder implements DialogueDecoder {
   }
 
   #endInGap(gap: StreamGap, within: Reading): void {
-    this.#anomaly('dialogue.resynchronised', gap.seen, `${gap.length} octets of answers are missing`);
+    this.#out.anomaly('dialogue.resynchronised', gap.seen, `${gap.length} octets of answers are missing`);
     if (within.kind === 'mail') this.#breakOff(within.mail);
     this.#reading = answers;
   }
@@ -383,45 +322,11 @@ export class Pop3Decoder implements DialogueDecoder {
     return next !== undefined && isBefore(seen, next.seen);
   }
 
-  // ---- what is handed out -----------------------------------------------------------------------
+  // ---- the end ----------------------------------------------------------------------------------
 
   #endMail(mail: MailText, ended: boolean): void {
     this.#reading = answers;
-    const message = mail.finish();
-    const kind = kindOfMail(mail, message, ended, (number) => this.#sizes.get(number));
-    if (kind === 'header-listing') this.#out.push({ kind: 'tally', what: 'header-listing' });
-    const isWhole = ended && message.missing.length === 0;
-    if (kind === 'mail' && (isWhole || message.bytes.length > 0)) this.#emit(mail, message, isWhole);
-    const number = Number(mail.command?.argument);
-    if (kind === 'mail' && isWhole && mail.command?.verb === 'RETR')
-      this.#noteSize(number, message.bytes.length);
-  }
-
-  #emit(mail: MailText, message: CollectedMessage, isWhole: boolean): void {
-    const limit = anomaly('dialogue.message-limit', `frame ${message.first.seen.frame}`, 'the mail was cut');
-    this.#out.push({
-      kind: 'message',
-      protocol: 'pop3',
-      connection: this.#connection,
-      direction: 'retrieved',
-      method: mail.command?.verb ?? 'RETR',
-      layer: this.#layer,
-      bytes: message.bytes,
-      exact: true,
-      complete: isWhole,
-      missing: message.missing,
-      accepted: true,
-      envelope: null,
-      helo: null,
-      user: this.#user,
-      mailbox: null,
-      uid: null,
-      first: message.first.seen,
-      firstSequence: message.first.sequence,
-      last: message.last,
-      wireBytes: mail.wireBytes,
-      anomalies: message.cut ? [limit] : [],
-    });
+    this.#session.endMail(mail, ended);
   }
 
   #finish(): void {
@@ -433,15 +338,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #noteLimit(place: Place | undefined): void {
     if (this.#limitTold) return;
     this.#limitTold = true;
-    this.#anomaly('dialogue.queue-limit', place?.seen, 'too much waits for answers: going on without');
-  }
-
-  #anomaly(code: AnomalyCode, seen: Sighting | undefined, detail: string): void {
-    this.#out.push(anomaly(code, seen === undefined ? 'connection' : `frame ${seen.frame}`, detail));
-  }
-
-  #trace(sender: Sender, text: string, seen: Sighting): void {
-    if (this.#isTraced) this.#out.push({ kind: 'trace', sender, text: text.slice(0, traceLengthMax), seen });
+    this.#out.anomaly('dialogue.queue-limit', place?.seen, 'too much waits for answers: going on without');
   }
 }
 

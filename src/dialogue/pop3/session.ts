@@ -1,0 +1,83 @@
+/** What the answers have told so far, RFC 1939 §4 and §5: who is logged in, and the mails of the maildrop. */
+import { dialogueLimits } from '../../core/limits.ts';
+import type { Connection } from '../../stream/types.ts';
+import type { Outbox } from '../outbox.ts';
+import type { SaslExchange } from '../sasl.ts';
+import type { LayerName } from '../types.ts';
+import type { Command } from './command.ts';
+import { kindOfMail, type MailText } from './mail-text.ts';
+import { rawMessage } from './raw-message.ts';
+
+export class Session {
+  readonly #out: Outbox;
+  connection: Connection;
+  layer: LayerName = 'plain';
+  /** The argument of USER, until PASS is answered. */
+  #claimedUser: string | null = null;
+  #user: string | null = null;
+  /** Octets of each mail, by its number. */
+  readonly #sizes = new Map<number, number>();
+
+  constructor(connection: Connection, out: Outbox) {
+    this.connection = connection;
+    this.#out = out;
+  }
+
+  /** What a positive answer tells beside its lines; `exchange` of AUTH. */
+  commandAnswered({ verb, argument }: Command, exchange: SaslExchange | undefined, answer: string): void {
+    switch (verb) {
+      case 'USER':
+        this.#claimedUser = argument;
+        break;
+      case 'PASS':
+        this.#user = this.#claimedUser;
+        break;
+      case 'APOP':
+        this.#user = argument.split(/\s+/, 1)[0] ?? null;
+        break;
+      case 'AUTH':
+        this.#user = exchange?.user ?? this.#user;
+        break;
+      case 'STAT': {
+        const [, count, size] = /^\+OK (\d+) (\d+)/i.exec(answer) ?? [];
+        if (count === '1') this.#noteSize(1, Number(size));
+        break;
+      }
+      case 'LIST':
+        if (argument !== '') this.noteListLine(answer.slice(4));
+        break;
+    }
+  }
+
+  /** One line of LIST: `number size`. */
+  noteListLine(text: string): void {
+    const [, number, size] = /^(\d{1,10}) (\d{1,15})/.exec(text) ?? [];
+    if (number !== undefined) this.#noteSize(Number(number), Number(size));
+  }
+
+  /** Who logged in before TLS is nobody in it (RFC 2595 §4). */
+  restart(): void {
+    this.#claimedUser = null;
+    this.#user = null;
+  }
+
+  /** The answer to RETR or TOP is over. */
+  endMail(mail: MailText, ended: boolean): void {
+    const message = mail.finish();
+    const kind = kindOfMail(mail, message, ended, (number) => this.#sizes.get(number));
+    if (kind === 'header-listing') this.#out.add({ kind: 'tally', what: 'header-listing' });
+    const isWhole = ended && message.missing.length === 0;
+    if (kind !== 'mail' || (!isWhole && message.bytes.length === 0)) return;
+    const { connection, layer } = this;
+    const { verb = 'RETR', argument } = mail.command ?? {};
+    const circumstances = { connection, layer, user: this.#user };
+    this.#out.add(rawMessage(circumstances, verb, message, isWhole, mail.wireBytes));
+    if (isWhole && mail.command !== undefined && verb === 'RETR') {
+      this.#noteSize(Number(argument), message.bytes.length);
+    }
+  }
+
+  #noteSize(message: number, size: number): void {
+    if (this.#sizes.size < dialogueLimits.listedSizesMax) this.#sizes.set(message, size);
+  }
+}
