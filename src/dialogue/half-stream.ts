@@ -7,8 +7,11 @@ import type { Sighting, StreamData, StreamGap } from '../stream/types.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
-/** What an event costs beside its octets; an estimate. */
-const pieceOverheadBytes = 128;
+/** What a piece costs beside its octets, its sighting included; measured. */
+const pieceOverheadBytes = 512;
+/** Unread pieces that are looked at together, and the average below which they are merged. */
+const piecesBeforeMerge = 4096;
+const smallPieceBytes = 256;
 
 /** Where an octet was seen. */
 export interface Place {
@@ -45,6 +48,9 @@ export class HalfStream {
   #head = 0;
   #offset = 0;
   #unread = 0;
+  /** Pieces before this one are not worth merging any more, and the octets of those behind it. */
+  #settled = 0;
+  #unsettledBytes = 0;
   /** Pieces and octets from the head on that hold no LF: searched once, not at every event. */
   #searchedPieces = 0;
   #searchedBytes = 0;
@@ -57,13 +63,50 @@ export class HalfStream {
 
   push(event: StreamData | StreamGap): void {
     if (event.kind === 'gap') {
-      this.#pieces.push(event);
+      this.#pushPiece(event);
       return;
     }
     if (event.bytes.length === 0) return;
     const place = { sequence: event.sequence, seen: event.seen };
-    this.#pieces.push({ kind: 'data', bytes: Buffer.from(event.bytes), place });
+    this.#pushPiece({ kind: 'data', bytes: Buffer.from(event.bytes), place });
     this.#unread += event.bytes.length;
+    this.#unsettledBytes += event.bytes.length;
+  }
+
+  #pushPiece(piece: Piece): void {
+    this.#pieces.push(piece);
+    if (this.#pieces.length - Math.max(this.#settled, this.#head) >= piecesBeforeMerge) this.#settle();
+  }
+
+  /**
+   * Many tiny pieces that nobody reads would cost a hundred times the memory of their octets. Merged ones
+   * keep the place of the first octet only; that the order of thousands of packets is lost in this way
+   * costs less than the memory.
+   */
+  #settle(): void {
+    // The piece that is being read keeps its offset.
+    const from = Math.max(this.#settled, this.#head + 1);
+    if (this.#unsettledBytes < piecesBeforeMerge * smallPieceBytes) {
+      const merged = mergeNeighbours(this.#pieces.slice(from));
+      const removed = this.#pieces.length - from - merged.length;
+      this.#pieces.length = from;
+      for (const piece of merged) this.#pieces.push(piece);
+      this.#keepSearched(from, removed);
+    }
+    this.#settled = this.#pieces.length;
+    this.#unsettledBytes = 0;
+  }
+
+  /** Pieces from `from` on became fewer: they were all searched for LF, or none of them, or it is done again. */
+  #keepSearched(from: number, removed: number): void {
+    const searchedEnd = this.#head + this.#searchedPieces;
+    if (searchedEnd <= from) return;
+    if (searchedEnd === this.#pieces.length + removed) {
+      this.#searchedPieces -= removed;
+      return;
+    }
+    this.#searchedPieces = 0;
+    this.#searchedBytes = 0;
   }
 
   /** Unread octets, those behind a gap included. */
@@ -168,6 +211,7 @@ export class HalfStream {
     }
     this.#trimHead();
     if (returned.length > this.#head) {
+      this.#settled = Math.max(0, this.#settled - this.#head) + returned.length;
       this.#pieces = returned.concat(this.#pieces.slice(this.#head));
       this.#head = 0;
     } else {
@@ -257,9 +301,32 @@ export class HalfStream {
     // Let go of what was read, in amortised constant time.
     if (this.#head >= 64 && this.#head * 2 >= this.#pieces.length) {
       this.#pieces = this.#pieces.slice(this.#head);
+      this.#settled = Math.max(0, this.#settled - this.#head);
       this.#head = 0;
     }
   }
+}
+
+function mergeNeighbours(pieces: readonly Piece[]): Piece[] {
+  const merged: Piece[] = [];
+  let neighbours: Exclude<Piece, StreamGap>[] = [];
+  const join = (): void => {
+    const [first] = neighbours;
+    if (first === undefined) return;
+    const bytes = neighbours.length === 1 ? first.bytes : Buffer.concat(neighbours.map((each) => each.bytes));
+    merged.push({ kind: 'data', bytes, place: first.place });
+    neighbours = [];
+  };
+  for (const piece of pieces) {
+    if (piece.kind === 'data') {
+      neighbours.push(piece);
+      continue;
+    }
+    join();
+    merged.push(piece);
+  }
+  join();
+  return merged;
 }
 
 /** The place `offset` octets behind `place`, in the same packet. */
