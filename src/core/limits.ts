@@ -87,6 +87,8 @@ export const streamLimits = {
 export const dialogueLimits = {
   /** A command or reply line; longer lines are shortened and the framing is kept. */
   lineBytesMax: 1 << 20,
+  /** Octets of a command that are looked at; RFC 4954 §4 allows 12,288 with a SASL response, all others less. */
+  commandBytesMax: 16 << 10,
   /** Octets of one mail; the rest is counted as missing. */
   messageBytesMax: 256 << 20,
   /** Unread octets of one direction while the other side's answer is awaited. */
@@ -95,6 +97,12 @@ export const dialogueLimits = {
   unansweredMax: 4096,
   /** Recipients kept of one mail; RFC 5321 §4.5.3.1.8 asks for 100, servers allow thousands. */
   recipientsMax: 100_000,
+  /** Characters kept of all recipients of one mail together. */
+  recipientCharactersMax: 16 << 20,
+  /** Octets of the client that wait for a server that was never heard: then it is not captured. */
+  unheardServerBytesMax: 1 << 20,
+  /** Packet time after which a client that goes on has certainly heard a server that the capture has not. */
+  unheardServerSeconds: 60,
   /** Mails of a POP3 maildrop whose sizes are remembered. */
   listedSizesMax: 100_000,
   /** Places of one mail text that may be its end, if the server says so. */

@@ -52,10 +52,12 @@ export class DotLineScanner {
     this.#cr = false;
   }
 
-  /** The dot lines decided in these octets; the caller takes them all or never scans again. */
+  /**
+   * The dot lines decided in these octets. The caller takes them all, or stops at an end and goes on by
+   * scanning what is behind it.
+   */
   *scan(bytes: Buffer): Generator<DotLine> {
     const base = this.#scanned;
-    this.#scanned += bytes.length;
     let at = 0;
     while (at < bytes.length) {
       if (this.#state === 'inLine') {
@@ -85,6 +87,7 @@ export class DotLineScanner {
         at++;
         this.#state = 'lineStart';
         this.#cr = crlf;
+        this.#scanned = base + at;
         yield { kind: 'end', dot: this.#dot, after: base + at, afterCrlf, crlf };
       } else {
         this.#state = 'inLine';
@@ -92,6 +95,7 @@ export class DotLineScanner {
         yield { kind: 'stuffed', dot: this.#dot, after: this.#dot + 1, afterCrlf, crlf: false };
       }
     }
+    this.#scanned = base + bytes.length;
   }
 
   /** From the middle of a line to the octet behind the next dot that begins one. */

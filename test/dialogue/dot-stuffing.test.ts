@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { DotUnstuffer } from '../../src/dialogue/dot-stuffing.ts';
+import { DotLineScanner, DotUnstuffer } from '../../src/dialogue/dot-stuffing.ts';
 import type { Run } from '../../src/dialogue/half-stream.ts';
 import type { Sighting } from '../../src/stream/types.ts';
 
@@ -98,4 +98,24 @@ test('DotUnstuffer takes no dot behind a lost octet for an end', () => {
     start: { sequence: 9, seen },
   });
   assert.deepEqual([join(kept), endBytes], ['.\r\nb', 0]);
+});
+
+test('DotLineScanner goes on behind an end at which its caller stopped', () => {
+  const bytes = Buffer.from('one\n.\n.\r\ntwo\r\n..x\r\n.\r\n');
+  const whole = [...new DotLineScanner().scan(bytes)];
+  const scanner = new DotLineScanner();
+  const found: unknown[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const base = scanner.scanned;
+    let taken = bytes.length - at;
+    for (const line of scanner.scan(bytes.subarray(at))) {
+      found.push(line);
+      if (line.kind !== 'end') continue;
+      taken = line.after - base;
+      break;
+    }
+    at += taken;
+  }
+  assert.equal(whole.length, 4);
+  assert.deepEqual(found, whole);
 });

@@ -147,3 +147,37 @@ test('HalfStream loses no octet, whatever is taken and put back', () => {
     ),
   );
 });
+
+test('HalfStream merges tiny pieces that wait, without their gaps and the place of what is read next', () => {
+  const half = new HalfStream();
+  const sent = Array.from({ length: 40_000 }, (_, index) => String.fromCharCode(97 + (index % 26)));
+  for (const [index, octet] of sent.entries()) {
+    if (index === 20_000) half.push(gap(7));
+    half.push(data(octet, index, index));
+    if (index === 100) assert.equal(half.takeRun(50)?.bytes.toString(), 'a');
+  }
+  assert.ok(half.heldBytes < 40_000 + 2 * 4096 * 512, `${half.heldBytes} octets are held`);
+  assert.deepEqual([half.place?.sequence, half.place?.seen.frame], [1, 1]);
+  const read = { before: '', behind: '' };
+  for (let run = half.takeRun(10_000); run; run = half.takeRun(10_000)) read.before += run.bytes.toString();
+  assert.equal(half.takeGap()?.length, 7);
+  assert.deepEqual([half.place?.sequence, half.place?.seen.frame], [20_000, 20_000]);
+  for (let run = half.takeRun(10_000); run; run = half.takeRun(10_000)) read.behind += run.bytes.toString();
+  assert.deepEqual([read.before, read.behind], [sent.slice(1, 20_000).join(''), sent.slice(20_000).join('')]);
+  assert.ok(half.isEmpty && half.unreadBytes === 0);
+});
+
+test('HalfStream finds lines in merged pieces, searched before or not', () => {
+  const text = `${'a'.repeat(9000)}\n${'b'.repeat(9000)}\n`;
+  for (const isSearched of [true, false]) {
+    const half = new HalfStream();
+    const lines: (string | undefined)[] = [];
+    for (const [index, octet] of [...text].entries()) {
+      half.push(data(octet, index, index));
+      if (isSearched) lines.push(shown(half.takeLine()));
+    }
+    for (let line = half.takeLine(); line; line = half.takeLine()) lines.push(shown(line));
+    const found = lines.filter((line) => line !== undefined);
+    assert.deepEqual(found, [`${'a'.repeat(9000)}|lf`, `${'b'.repeat(9000)}|lf`]);
+  }
+});

@@ -1,4 +1,5 @@
 /** One POP3 command line, RFC 1939 §3, and what its answer looks like. */
+import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting } from '../../stream/types.ts';
 import type { Line } from '../half-stream.ts';
 import { protocolText } from '../text.ts';
@@ -17,7 +18,8 @@ export type AnswerForm = 'line' | 'listing' | 'mail';
 const listsWithoutArgument: ReadonlySet<string> = new Set(['LIST', 'UIDL', 'CAPA', 'AUTH', 'LANG', 'HELP']);
 
 export function parseCommand(line: Line): Command {
-  const text = protocolText(line.bytes);
+  // Thousands may wait for their answers: an endless line must not be kept for each.
+  const text = protocolText(line.bytes.subarray(0, dialogueLimits.commandBytesMax));
   const [start = '', verb = ''] = /^\s*(\S*)/.exec(text) ?? [];
   return { verb: verb.toUpperCase(), argument: text.slice(start.length).trim(), seen: line.start.seen };
 }

@@ -10,5 +10,13 @@ export interface Pending {
 
 /** What follows from the client is commands, whatever the answer will be. */
 export function letsReadOn({ command, exchange }: Pending): boolean {
-  return exchange === undefined && command.verb !== 'STLS';
+  return exchange === undefined && command.verb !== 'STLS' && !isTransmission(command);
+}
+
+/**
+ * QUIRK: `XTND XMIT`, by which some clients send mail in POP3: a text of theirs follows the answer. It is in
+ * no RFC, and the text is not handed out.
+ */
+export function isTransmission({ verb, argument }: Command): boolean {
+  return verb === 'XTND' && /^XMIT(?:\s|$)/i.test(argument);
 }

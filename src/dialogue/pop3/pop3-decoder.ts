@@ -17,7 +17,7 @@ import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName } from 
 import { answersLost } from './answers-lost.ts';
 import { type AnswerForm, answerForm, type Command, parseCommand, withoutSecrets } from './command.ts';
 import { MailText } from './mail-text.ts';
-import { letsReadOn, type Pending } from './pending.ts';
+import { isTransmission, letsReadOn, type Pending } from './pending.ts';
 import { guessAnswerForm, isAnswerLine } from './server-only.ts';
 import { Session } from './session.ts';
 
@@ -40,6 +40,8 @@ export class Pop3Decoder implements DialogueDecoder {
   #pending: Pending[] = [];
   /** The server asked for the next line of a SASL exchange. */
   #isSaslTurn = false;
+  /** The server asked for a text, which ends in a line of one dot. */
+  #isTextTurn = false;
   #isGreeted = false;
   #clientFinished = false;
   #serverFinished = false;
@@ -82,6 +84,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #readClient(): boolean {
     if (this.#client.takeGap() !== undefined) return true;
     if (this.#isSaslTurn) return this.#readSaslResponse();
+    if (this.#isTextTurn) return this.#readSentText();
     const last = this.#pending.at(-1);
     const isBlocked = last !== undefined && !letsReadOn(last);
     if (isBlocked || this.#pending.length >= dialogueLimits.unansweredMax) return this.#boundClient();
@@ -107,6 +110,17 @@ export class Pop3Decoder implements DialogueDecoder {
     this.#out.trace('client', '***', line.start.seen);
     this.#pending[0]?.exchange?.respond(line.bytes);
     this.#isSaslTurn = false;
+    return true;
+  }
+
+  /** The text that XTND XMIT sends; its end is answered like a command. */
+  #readSentText(): boolean {
+    const line = this.#client.takeLineOrRest(this.#clientFinished);
+    if (line === undefined) return false;
+    if (line.bytes.length !== 1 || line.bytes[0] !== 0x2e) return true;
+    this.#isTextTurn = false;
+    const command = { verb: 'XTND', argument: '', seen: line.start.seen };
+    this.#pending.push({ command, exchange: undefined });
     return true;
   }
 
@@ -202,6 +216,7 @@ export class Pop3Decoder implements DialogueDecoder {
       this.#upgrade();
       return;
     }
+    this.#isTextTurn = pending !== undefined && isTransmission(pending.command);
     const form = pending ? answerForm(pending.command) : guessAnswerForm(firstLine(this.#server.peek(1024)));
     this.#begin(form, pending?.command, line);
   }

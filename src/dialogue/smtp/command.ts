@@ -1,4 +1,5 @@
 /** One SMTP command line, RFC 5321 §4.1. */
+import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting } from '../../stream/types.ts';
 import type { Line } from '../half-stream.ts';
 import { protocolText } from '../text.ts';
@@ -18,7 +19,8 @@ export interface ChunkHeader {
 }
 
 export function parseCommand(line: Line): Command {
-  const text = protocolText(line.bytes);
+  // Thousands may wait for their answers: an endless line must not be kept for each.
+  const text = protocolText(line.bytes.subarray(0, dialogueLimits.commandBytesMax));
   const [start = '', verb = ''] = /^\s*([a-z0-9]*)/i.exec(text) ?? [];
   return { verb: verb.toUpperCase(), argument: text.slice(start.length).trim(), seen: line.start.seen };
 }

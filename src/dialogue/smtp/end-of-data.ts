@@ -53,7 +53,9 @@ export class DataText {
   /** Scanner offsets count no lost octets. */
   #lost = 0;
   #kept = 0;
+  /** Pieces before this one are not worth merging any more, and the octets of both sorts. */
   #settled = 0;
+  #settledAt = 0;
   #unsettledBytes = 0;
   #candidates: Candidate[] = [];
   #strictEnd: EndOfData | undefined;
@@ -79,6 +81,16 @@ export class DataText {
     return this.#strictEnd;
   }
 
+  /** Octets taken so far, lost ones included. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The sequence number of the octet `offset` octets behind the text's beginning. */
+  sequenceAt(offset: number): number {
+    return (this.#begin.sequence + offset) >>> 0;
+  }
+
   get lastSeen(): Sighting {
     return this.#lastSeen;
   }
@@ -94,8 +106,11 @@ export class DataText {
     this.dismissed = 0;
   }
 
-  /** Takes octets; behind a strict end there must be none. Returns those not taken. */
-  add(run: Run): Run | undefined {
+  /**
+   * Takes octets up to a strict end, or up to the next candidate if `stopsAtCandidate`; behind a strict end
+   * there must be none. Returns those not taken.
+   */
+  add(run: Run, stopsAtCandidate = false): Run | undefined {
     const base = this.#scanner.scanned;
     this.#lastSeen = run.start.seen;
     for (const line of this.#scanner.scan(run.bytes)) {
@@ -107,11 +122,9 @@ export class DataText {
         after: line.after + this.#lost,
         seen: run.start.seen,
       };
-      if (!strict) {
-        this.#addCandidate(end);
-        continue;
-      }
-      this.#strictEnd = end;
+      if (strict) this.#strictEnd = end;
+      else this.#addCandidate(end);
+      if (!strict && !stopsAtCandidate) continue;
       const taken = line.after - base;
       this.#keep({ bytes: run.bytes.subarray(0, taken), start: run.start });
       if (taken === run.bytes.length) return undefined;
@@ -188,7 +201,7 @@ export class DataText {
     let at = candidate?.pieceAt ?? 0;
     for (let index = candidate?.piece ?? 0; index < this.#pieces.length; index++) {
       const piece = this.#pieces[index] as Piece;
-      const length = 'kind' in piece ? piece.length : piece.run.bytes.length;
+      const length = lengthOf(piece);
       const skipped = Math.max(after - at, 0);
       at += length;
       if (at <= after) continue;
@@ -206,6 +219,10 @@ export class DataText {
     this.#length += run.bytes.length;
     this.#pieces.push({ run, last: run.start.seen });
     this.#unsettledBytes += run.bytes.length;
+    this.#settleSometimes();
+  }
+
+  #settleSometimes(): void {
     if (this.#pieces.length - this.#settled >= piecesBeforeMerge) this.#settle();
   }
 
@@ -221,24 +238,48 @@ export class DataText {
     this.#length += gap.length;
     if (last !== undefined && 'kind' in last && this.#candidates.length === 0) {
       this.#pieces[this.#pieces.length - 1] = { ...last, length: last.length + gap.length };
+      if (this.#settled === this.#pieces.length) this.#settledAt = this.#length;
     } else {
       this.#pieces.push(gap);
+      this.#settleSometimes();
     }
   }
 
   /** Many tiny pieces would cost far more memory than their octets. */
   #settle(): void {
-    const small = this.#unsettledBytes < piecesBeforeMerge * smallPieceBytes;
-    if (small && this.#candidates.length === 0) {
-      const merged = mergeNeighbours(this.#pieces.slice(this.#settled));
+    if (this.#unsettledBytes < piecesBeforeMerge * smallPieceBytes) {
+      const ends = this.#candidates.map(({ after }) => after);
+      const merged = mergeNeighbours(this.#pieces.slice(this.#settled), this.#settledAt, ends);
       this.#pieces = this.#pieces.slice(0, this.#settled).concat(merged);
+      this.#findCandidates();
     }
     this.#settled = this.#pieces.length;
+    this.#settledAt = this.#length;
     this.#unsettledBytes = 0;
+  }
+
+  /** Pieces that were not settled have become fewer: candidates lie in other ones. */
+  #findCandidates(): void {
+    let piece = this.#settled;
+    let pieceAt = this.#settledAt;
+    this.#candidates = this.#candidates.map((candidate) => {
+      if (candidate.piece < this.#settled) return candidate;
+      for (; piece < this.#pieces.length; piece++) {
+        const length = lengthOf(this.#pieces[piece] as Piece);
+        if (pieceAt + length >= candidate.after) break;
+        pieceAt += length;
+      }
+      return { ...candidate, piece, pieceAt };
+    });
   }
 }
 
-function mergeNeighbours(pieces: readonly Piece[]): Piece[] {
+function lengthOf(piece: Piece): number {
+  return 'kind' in piece ? piece.length : piece.run.bytes.length;
+}
+
+/** The pieces begin at octet `at`; what stands around one of `ends` keeps its place. */
+function mergeNeighbours(pieces: readonly Piece[], at: number, ends: readonly number[]): Piece[] {
   const merged: Piece[] = [];
   let neighbours: Exclude<Piece, StreamGap>[] = [];
   const join = (): void => {
@@ -249,13 +290,18 @@ function mergeNeighbours(pieces: readonly Piece[]): Piece[] {
     merged.push({ run: { bytes, start: first.run.start }, last: last.last });
     neighbours = [];
   };
+  let begin = at;
+  let nextEnd = ends.findIndex((end) => end >= begin);
+  if (nextEnd < 0) nextEnd = ends.length;
   for (const piece of pieces) {
-    if (!('kind' in piece)) {
-      neighbours.push(piece);
-      continue;
-    }
-    join();
-    merged.push(piece);
+    const end = begin + lengthOf(piece);
+    const isEnd = (ends[nextEnd] ?? Number.POSITIVE_INFINITY) <= end;
+    while ((ends[nextEnd] ?? Number.POSITIVE_INFINITY) <= end) nextEnd++;
+    if (isEnd || 'kind' in piece) join();
+    if ('kind' in piece) merged.push(piece);
+    else neighbours.push(piece);
+    if (isEnd) join();
+    begin = end;
   }
   join();
   return merged;

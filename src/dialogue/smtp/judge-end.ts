@@ -3,14 +3,26 @@
  * have been one; a candidate is the end if the server's replies can only be understood so.
  */
 import { dialogueLimits } from '../../core/limits.ts';
+import type { Sighting } from '../../stream/types.ts';
 import type { HalfStream } from '../half-stream.ts';
 import { isBefore } from '../sighting-order.ts';
 import { looksLikeCommand } from './command.ts';
 import type { DataText, EndOfData } from './end-of-data.ts';
 import { isFinal, type Reply, type ReplyReader } from './reply.ts';
 
+/** The first strict end of the text, and what the client said behind it. */
+export interface StrictEnd {
+  readonly kind: 'found';
+  readonly seen: Sighting;
+  readonly lines: readonly string[];
+  /** The client says no more than that. */
+  readonly isAll: boolean;
+}
+
 export interface EndContext {
   readonly text: DataText;
+  /** `none`: the client never sends one. Undefined: not known yet. */
+  readonly strictEnd: StrictEnd | { readonly kind: 'none' } | undefined;
   readonly client: HalfStream;
   readonly replies: ReplyReader;
   readonly clientFinished: boolean;
@@ -28,9 +40,9 @@ const holesMax = 16;
 export type EndVerdict = EndOfData | 'none' | 'wait';
 
 export function judgeCandidates(context: EndContext): EndVerdict {
-  const { text, replies, clientFinished, serverFinished } = context;
+  const { text, replies, serverFinished } = context;
   if (text.candidates.length === 0) return 'none';
-  const allRead = text.strictEnd !== undefined || clientFinished;
+  const allRead = context.strictEnd !== undefined;
   const reply = nextReply(replies);
   if (reply === undefined) {
     if (allRead && !serverFinished) return 'wait';
@@ -62,7 +74,7 @@ function nextReply(replies: ReplyReader): Reply | undefined {
 }
 
 function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRead: boolean): EndVerdict {
-  const behind = context.text.peekBehind(end, dialogueLimits.lookAheadBytesMax);
+  const behind = peekBehind(context, end);
   const next = behind.seen ?? context.client.place?.seen;
   const answeredFirst = next === undefined ? context.clientFinished : isBefore(reply.seen, next);
   if (answeredFirst && end.kind === 'gap') return end;
@@ -70,28 +82,32 @@ function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRe
   const startsCommand = looksLikeCommand(lines[0] ?? behind.bytes.toString('latin1', 0, commandBytesMax));
   if (answeredFirst && (startsCommand || next === undefined)) return end;
   if (!allRead) return 'none';
-  if (context.text.strictEnd === undefined) {
+  if (context.strictEnd?.kind !== 'found') {
     // The client said all it had to say, and the server was content: this was the end.
     return reply.code < 300 && readingFits(lines, context.replies, false) !== 'no' ? end : 'none';
   }
-  return startsCommand ? compareWithReplies(context, end, lines, reply) : 'none';
+  return startsCommand ? compareWithReplies(context, context.strictEnd, end, lines, reply) : 'none';
+}
+
+/** What was read behind a candidate, or waits to be read where it is the last that was read. */
+function peekBehind({ text, client }: EndContext, end: EndOfData): ReturnType<DataText['peekBehind']> {
+  if (end.after < text.length) return text.peekBehind(end, dialogueLimits.lookAheadBytesMax);
+  return { bytes: client.peek(dialogueLimits.lookAheadBytesMax), seen: client.place?.seen };
 }
 
 /** Both readings of what follows, held against the replies; the strict one wins where both are possible. */
 function compareWithReplies(
-  context: EndContext,
+  { replies, serverFinished }: EndContext,
+  strictEnd: StrictEnd,
   end: EndOfData,
   lines: readonly string[],
   reply: Reply,
 ): EndVerdict {
-  const { text, client, replies, clientFinished, serverFinished } = context;
-  const strictLines =
-    text.strictEnd === undefined ? [] : completeLines(client.peek(dialogueLimits.lookAheadBytesMax));
-  const strict = readingFits(strictLines, replies, clientFinished);
+  const strict = readingFits(strictEnd.lines, replies, strictEnd.isAll);
   const early = readingFits(lines, replies, false);
   if (early === 'no') return 'none';
   // Nobody answers an end that is still to be sent.
-  if (text.strictEnd !== undefined && isBefore(reply.seen, text.strictEnd.seen)) return end;
+  if (isBefore(reply.seen, strictEnd.seen)) return end;
   if (strict === 'no') return end;
   if (strict === 'yes' || serverFinished) return 'none';
   return 'wait';
@@ -124,9 +140,10 @@ function isPlausible(verb: string, line: string, code: number): boolean {
  * With the server's side missing a hole counts where commands follow it, and a bare LF where the client
  * has used nothing else and goes on with commands or has no more to say.
  */
-function endWithoutReplies({ text, clientFinished, isLaxClient }: EndContext): EndVerdict {
+function endWithoutReplies(context: EndContext): EndVerdict {
+  const { text, clientFinished, isLaxClient } = context;
   for (const end of text.candidates) {
-    const behind = text.peekBehind(end, commandBytesMax);
+    const behind = peekBehind(context, end);
     const [line] = completeLines(behind.bytes);
     const isFollowed = line !== undefined && /^(?:MAIL FROM:|RSET$|QUIT$|EHLO )/i.test(line);
     const isLast = clientFinished && behind.seen === undefined;
@@ -135,7 +152,7 @@ function endWithoutReplies({ text, clientFinished, isLaxClient }: EndContext): E
   return 'none';
 }
 
-function completeLines(bytes: Buffer): string[] {
+export function completeLines(bytes: Buffer): string[] {
   const lines = bytes.toString('latin1').split(/\r?\n/);
   lines.pop();
   return lines;

@@ -1,6 +1,6 @@
 /** The octets of both sides that were overheard and are still to be understood. */
 import { dialogueLimits } from '../../core/limits.ts';
-import type { Connection, Sender, StreamData, StreamGap } from '../../stream/types.ts';
+import type { Connection, Sender, Sighting, StreamData, StreamGap } from '../../stream/types.ts';
 import { HalfStream } from '../half-stream.ts';
 import { commandBytesLookedAt, looksLikeCommand } from './command.ts';
 import { ReplyReader } from './reply.ts';
@@ -11,6 +11,11 @@ export class Overheard {
   #clientFinished = false;
   #serverFinished = false;
   #isLossy: boolean;
+  #clientBytes = 0;
+  #clientSeen: Sighting | undefined;
+  #serverWasHeard = false;
+  /** The client went on as if it had heard a server that the capture has not. */
+  #isOneSided = false;
 
   constructor(connection: Connection) {
     this.#isLossy = !connection.handshakeSeen;
@@ -18,8 +23,20 @@ export class Overheard {
 
   receive(event: StreamData | StreamGap): void {
     if (event.kind === 'gap') this.#isLossy = true;
-    if (event.sender === 'client') this.client.push(event);
-    else this.replies.push(event);
+    if (event.sender === 'server') {
+      if (event.kind === 'data') this.#serverWasHeard = true;
+      if (event.kind === 'data') this.#isOneSided = false;
+      this.replies.push(event);
+      return;
+    }
+    this.client.push(event);
+    this.#clientSeen = event.seen;
+    this.#clientBytes += event.kind === 'gap' ? event.length : event.bytes.length;
+  }
+
+  /** Octets the client has sent so far, lost ones included. */
+  get clientBytes(): number {
+    return this.#clientBytes;
   }
 
   close(side: Sender | 'both'): void {
@@ -43,9 +60,33 @@ export class Overheard {
     return this.#serverFinished;
   }
 
-  /** No replies are awaited but those that are there: the server is done, or too much of the client waits. */
+  /** No replies are awaited but those that are there. */
   get repliesEnd(): boolean {
-    return this.#serverFinished || this.client.heldBytes > dialogueLimits.unreadBytesMax;
+    return this.#serverFinished || this.#isOneSided || this.waitsTooLong;
+  }
+
+  /** Too much of the client waits for replies. */
+  get waitsTooLong(): boolean {
+    return this.client.heldBytes > dialogueLimits.unreadBytesMax;
+  }
+
+  /** Only the client is captured, as far as can be told. */
+  get isOneSided(): boolean {
+    return this.#isOneSided;
+  }
+
+  /**
+   * A server that sent nothing, not even a greeting, is not captured where the client goes on all the same:
+   * after a time in which it must have heard something, or with more than it sends on its own. `waiting` is
+   * the oldest of what waits for a reply.
+   */
+  noteSilence(waiting: Sighting | undefined): void {
+    if (this.#serverWasHeard || this.#clientSeen === undefined || waiting === undefined) return;
+    const { unheardServerBytesMax, unheardServerSeconds } = dialogueLimits;
+    const waitedNs = this.#clientSeen.timestampNs - waiting.timestampNs;
+    this.#isOneSided ||=
+      this.client.unreadBytes > unheardServerBytesMax ||
+      waitedNs > BigInt(unheardServerSeconds) * 1_000_000_000n;
   }
 
   /** Whether the client goes on with a command; undefined while not enough is there to tell. */

@@ -6,8 +6,8 @@
  * STARTTLS) and then wait. So the result does not depend on which side is heard first. Only where octets
  * were lost, the order in which packets were captured decides which reply belongs to which command.
  *
- * Where the server's side is not captured at all, the client alone is followed once its connection is
- * closed or too much of it waits.
+ * Where the server's side is not captured at all, the client alone is followed: once its connection is
+ * closed, or it goes on as if it had been answered.
  */
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sighting, StreamEvent } from '../../stream/types.ts';
@@ -76,6 +76,7 @@ export class SmtpDecoder implements DialogueDecoder {
       case 'data':
       case 'gap':
         this.#heard.receive(event);
+        this.#heard.noteSilence(this.#unanswered.oldest ?? this.#heard.client.place?.seen);
         break;
       case 'close':
         this.#heard.close(event.side);
@@ -182,6 +183,7 @@ export class SmtpDecoder implements DialogueDecoder {
     const rest = takeRest(client, replies.half);
     replies.clear();
     this.#session.restart();
+    this.#text.restart();
     this.#out.add({ kind: 'upgrade', layer: 'tls', rest });
   }
 

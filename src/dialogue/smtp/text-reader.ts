@@ -2,7 +2,7 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting } from '../../stream/types.ts';
 import { DataText, type EndOfData } from './end-of-data.ts';
-import { judgeCandidates } from './judge-end.ts';
+import { completeLines, judgeCandidates, type StrictEnd } from './judge-end.ts';
 import type { Overheard } from './overheard.ts';
 import type { HeldMail } from './pending.ts';
 
@@ -17,6 +17,20 @@ export interface EndedText {
 /** `wait`: for more octets or replies. `more`: something was read. `commands`: no text follows. */
 export type TextProgress = 'wait' | 'more' | 'commands' | EndedText;
 
+/**
+ * What lies behind an end that the server told is read again; where the next strict end is need not be
+ * searched again. So thousands of mails in one flight are read twice, and not thousands of times.
+ */
+type EndAhead = (StrictEnd & StrictEndAhead) | { readonly kind: 'none' };
+
+interface StrictEndAhead {
+  readonly sequence: number;
+  /** Nothing stands behind it yet. */
+  readonly isLast: boolean;
+  /** Octets the client had sent; undefined where more of them change nothing. */
+  readonly knownAt: number | undefined;
+}
+
 /** Reads one text after the other of a connection. */
 export class TextReader {
   readonly #heard: Overheard;
@@ -24,11 +38,18 @@ export class TextReader {
   #isCertain = false;
   #isLaxClient = false;
   #rereadBytes = 0;
+  /** The next strict end, where the client was read up to it before an earlier end was found. */
+  #ahead: EndAhead | undefined;
   /** What was known when candidates for the end were judged and more had to come. */
   #judged: string | undefined;
 
   constructor(heard: Overheard) {
     this.#heard = heard;
+  }
+
+  /** The connection begins anew, in another layer. */
+  restart(): void {
+    this.#ahead = undefined;
   }
 
   /** The DATA command; a client that ends it in a bare LF may know no other line end. */
@@ -64,6 +85,7 @@ export class TextReader {
     if (text.candidates.length > 0 && this.#isJudged()) return 'wait';
     const verdict = judgeCandidates({
       text,
+      strictEnd: this.#strictEnd(text),
       client: this.#heard.client,
       replies: this.#heard.replies,
       clientFinished: this.#heard.clientIsOver,
@@ -82,7 +104,7 @@ export class TextReader {
     const { client, clientFinished } = this.#heard;
     const run = client.takeRun(Number.MAX_SAFE_INTEGER);
     if (run !== undefined) {
-      const rest = text.add(run);
+      const rest = text.add(run, this.#endAhead(text) !== undefined);
       if (rest !== undefined) client.putBack([rest]);
       return 'more';
     }
@@ -96,6 +118,7 @@ export class TextReader {
 
   /** `end` undefined: the text broke off. */
   #end(text: DataText, end: EndOfData | undefined): EndedText {
+    if (end !== undefined && end.kind !== 'strict') this.#ahead = this.#strictEnd(text);
     this.#judged = undefined;
     this.#text = undefined;
     const { message, wireBytes, rest } = text.cut(end);
@@ -105,6 +128,29 @@ export class TextReader {
     }
     const mail: HeldMail = { method: 'DATA', message, wireBytes, ended: end !== undefined };
     return { mail, seen: end?.seen ?? text.lastSeen, endIsLost: end?.kind === 'gap' };
+  }
+
+  #strictEnd(text: DataText): EndAhead | undefined {
+    const { client, clientBytes, clientIsOver } = this.#heard;
+    if (text.strictEnd === undefined) return clientIsOver ? { kind: 'none' } : this.#endAhead(text);
+    const { seen, after } = text.strictEnd;
+    const behind = client.peek(dialogueLimits.lookAheadBytesMax);
+    const isEnough = behind.length >= dialogueLimits.lookAheadBytesMax;
+    const sequence = text.sequenceAt(after);
+    const isLast = client.isEmpty;
+    const isAll = clientIsOver;
+    const knownAt = isEnough ? undefined : clientBytes;
+    return { kind: 'found', seen, lines: completeLines(behind), isLast, isAll, sequence, knownAt };
+  }
+
+  /** The strict end that is known to lie ahead, as long as as much is known of what follows it. */
+  #endAhead(text: DataText): EndAhead | undefined {
+    const ahead = this.#ahead;
+    if (ahead?.kind !== 'found') return ahead;
+    const { clientBytes, clientFinished } = this.#heard;
+    if (ahead.knownAt !== undefined && ahead.knownAt !== clientBytes) return undefined;
+    if (((ahead.sequence - text.sequenceAt(0)) | 0) <= 0) return undefined;
+    return { ...ahead, isAll: ahead.isLast && clientFinished };
   }
 
   /** Nothing has come since candidates were judged in vain. */

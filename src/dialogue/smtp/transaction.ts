@@ -8,6 +8,7 @@ import type { HeldMail } from './pending.ts';
 export class Transaction {
   #from: string | undefined;
   #recipients: string[] = [];
+  #recipientCharacters = 0;
   #accepted = 0;
   /** Chunks so far; undefined before the first. */
   #chunks: MessageCollector | undefined;
@@ -22,7 +23,12 @@ export class Transaction {
 
   addRecipient(address: string): void {
     this.#accepted++;
-    if (this.#recipients.length < dialogueLimits.recipientsMax) this.#recipients.push(address);
+    const characters = this.#recipientCharacters + address.length;
+    if (this.#recipients.length >= dialogueLimits.recipientsMax) return;
+    if (characters > dialogueLimits.recipientCharactersMax) return;
+    this.#recipientCharacters = characters;
+    // A copy: a part of a string would keep the whole command.
+    this.#recipients.push(Buffer.from(address).toString());
   }
 
   /** A MAIL command or a recipient was accepted, or may have been. */

@@ -41,6 +41,11 @@ export class Unanswered {
     this.#pending.unshift(pending);
   }
 
+  /** Where the oldest of them was seen. */
+  get oldest(): Sighting | undefined {
+    return this.#pending[0]?.seen;
+  }
+
   get isEmpty(): boolean {
     return this.#pending.length === 0;
   }
@@ -85,7 +90,7 @@ export class Unanswered {
       if (match.kind === 'wait') return undefined;
       if (match.kind === 'missing') this.#missingReplies = match.count - 1;
       if (match.kind === 'reply') reply = match.reply;
-      if (reply === null && !this.#heard.serverFinished) this.#noteMissing();
+      if (reply === null) this.#noteMissing();
     }
     this.#pending.shift();
     if (reply !== null) this.#trace(reply);
@@ -119,8 +124,11 @@ export class Unanswered {
   }
 
   #noteMissing(): void {
+    const { serverFinished, isOneSided, waitsTooLong } = this.#heard;
+    if (serverFinished) return;
     const seen = this.#pending[0]?.seen;
-    if (this.#heard.repliesEnd) this.#noteLimit();
+    if (isOneSided) this.#heard.noteLoss();
+    else if (waitsTooLong) this.#noteLimit();
     else this.#out.anomaly('dialogue.reply-missing', seen, 'a reply is not in the capture');
   }
 

@@ -134,6 +134,82 @@ const dialogues: readonly [name: string, turns: readonly Turn[], mails: readonly
     ['TOP "A: b\\r\\n\\r\\none\\r\\n"'],
   ],
   [
+    'UTF8 and LANG: one line, or the list of languages (RFC 6856 §2, §3.2)',
+    conversation(`
+      S: +OK
+      C: UTF8
+      C: USER пример
+      C: PASS secret
+      C: LANG
+      C: LANG de
+      C: LANG xx
+      C: LANG *
+      C: RETR 1
+      S: +OK UTF8 enabled
+      S: +OK
+      S: +OK
+      S: +OK Language listing follows:
+      S: en English
+      S: de Deutsch
+      S: .
+      S: +OK de Sprache geändert
+      S: -ERR [UTF8] no such language
+      S: +OK i-default
+      S: +OK
+      S: text
+      S: .`),
+    ['RETR "text\\r\\n"'],
+  ],
+  [
+    'UTF8 refused in the middle of a session',
+    conversation(`${login}
+      C: UTF8
+      S: -ERR no
+      C: RETR 1
+      S: +OK
+      S: text
+      S: .`),
+    ['RETR "text\\r\\n"'],
+  ],
+  [
+    'XTND with a listing and without, RFC 1082',
+    conversation(`${login}
+      C: XTND BBOARDS
+      S: +OK
+      S: general 12 34
+      S: .
+      C: XTND ARCHIVE general
+      S: +OK
+      C: XTND WHATEVER
+      S: -ERR what
+      C: RETR 1
+      S: +OK
+      S: text
+      S: .`),
+    ['RETR "text\\r\\n"'],
+  ],
+  [
+    'XTND XMIT: the text is no commands and no mail that was retrieved',
+    conversation(`${login}
+      C: XTND XMIT
+      S: -ERR not now
+      C: RETR 1
+      S: +OK
+      S: one
+      S: .
+      C: XTND XMIT
+      S: +OK start sending
+      C: RETR 2
+      C: QUIT
+      C: .
+      S: +OK sent
+      C: RETR 3
+      S: +OK
+      S: three
+      S: .`),
+    ['RETR "one\\r\\n"', 'RETR "three\\r\\n"'],
+  ],
+  [
     'a refused RETR is followed by answers',
     conversation(`${login}
       C: RETR 1

@@ -646,3 +646,55 @@ test('SmtpDecoder goes on without replies when too many octets wait for them', (
   assert.deepEqual(above.messages.map(told), ['DATA "x\\r\\n" a@b> unanswered']);
   assert.deepEqual(anomalyCodes(above), ['dialogue.queue-limit']);
 });
+
+/** One client, whose server is not captured, as packets with a time of their own. */
+function oneSided(octets: string, frame: number, seconds: number): StreamEvent {
+  const timestampNs = 1_643_362_200_000_000_000n + BigInt(seconds) * 1_000_000_000n;
+  const seen = { capture: 0, frame, timestampNs, ipLength: 40, ttl: 64 };
+  return { kind: 'data', sender: 'client', bytes: Buffer.from(octets), sequence: frame, seen };
+}
+const unansweredMail = 'MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n';
+
+for (const [seconds, mails] of [
+  [60, 0],
+  [61, 2],
+] as const) {
+  test(`SmtpDecoder follows a client that goes on after ${seconds} seconds without a server`, () => {
+    const decoder = new SmtpDecoder(connection, { trace: false });
+    const first = hear(decoder, [oneSided(`EHLO x\r\n${unansweredMail}`, 1, 0)]);
+    assert.deepEqual(first.events, []);
+    const { messages } = hear(decoder, [oneSided(`${unansweredMail}`, 2, seconds)]);
+    assert.equal(messages.length, mails);
+    for (const { bytes, accepted, complete } of messages)
+      assert.deepEqual([bytes.toString(), accepted, complete], ['x\r\n', null, true]);
+  });
+}
+
+test('SmtpDecoder holds little of a client whose server is not captured', () => {
+  const decoder = new SmtpDecoder(connection, { trace: false });
+  const text = `text ${'x'.repeat(65_000)}\r\n`;
+  let held = 0;
+  for (let index = 0; index < 100; index++) {
+    held += 1 - hear(decoder, [oneSided(unansweredMail.replace('x\r\n', text), index, 0)]).messages.length;
+    assert.ok(held * text.length < 2 << 20, `${held} mails are held`);
+  }
+  const { messages } = hear(decoder, [{ kind: 'close', side: 'both', reason: 'fin' }]);
+  assert.equal(messages.length, held);
+});
+
+test('SmtpDecoder keeps no more of an endless command than it looks at', () => {
+  const turns = conversation(`${greeting}
+    C: MAIL FROM:<${'a'.repeat(40_000)}>
+    S: 250 ok
+    C: RCPT TO:<b@example.net>
+    S: 250 ok
+    C: DATA
+    S: 354 go on
+    C: text
+    C: .
+    S: 250 queued`);
+  everyWay(turns, ({ messages }, way) => {
+    assert.equal(messages[0]?.envelope?.from.length, 16_384 - 'MAIL FROM:<'.length, way);
+    assert.deepEqual(messages[0]?.envelope?.to, ['b@example.net'], way);
+  });
+});

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Run } from '../../../src/dialogue/half-stream.ts';
+import { DataText } from '../../../src/dialogue/smtp/end-of-data.ts';
+import { SmtpDecoder } from '../../../src/dialogue/smtp/smtp-decoder.ts';
+import type { Sighting } from '../../../src/stream/types.ts';
+import { client, cuts, server, type Turn } from '../../support/conversation.ts';
+import { connection, hear } from '../../support/dialogue.ts';
+
+const seen = (frame: number): Sighting => ({ capture: 0, frame, timestampNs: 0n, ipLength: 41, ttl: 64 });
+const runOf = (text: string, index: number): Run => ({
+  bytes: Buffer.from(text),
+  start: { sequence: index, seen: seen(index) },
+});
+
+test('DataText keeps what stands around a candidate apart, however tiny its pieces are', () => {
+  const early = `${'a'.repeat(6000)}\n.\n`;
+  const late = `${'b'.repeat(9000)}\r\n.\r\n`;
+  const text = new DataText({ sequence: 0, seen: seen(0) });
+  for (const [index, octet] of [...`${early}${late}`].entries()) text.add(runOf(octet, index));
+  const [end] = text.candidates;
+  assert.ok(end !== undefined && text.strictEnd !== undefined);
+  assert.equal(text.peekBehind(end, 3).bytes.toString(), 'bbb');
+  assert.equal(text.peekBehind(end, 3).seen?.frame, early.length);
+  const { message, rest } = text.cut(end);
+  assert.equal(message.bytes.toString(), `${'a'.repeat(6000)}\n`);
+  const behind = rest.map((each) => ('kind' in each ? '?' : each.bytes.toString())).join('');
+  assert.equal(behind, late);
+  assert.ok(rest.length < 5000, `${rest.length} pieces`);
+});
+
+test('DataText stops at a candidate and goes on behind it', () => {
+  const text = new DataText({ sequence: 0, seen: seen(0) });
+  const rest = text.add(runOf('one\n.\ntwo\r\n.\r\nQUIT\r\n', 0), true);
+  assert.equal(rest?.bytes.toString(), 'two\r\n.\r\nQUIT\r\n');
+  assert.equal(text.candidates.length, 1);
+  assert.equal(rest && text.add(rest, true)?.bytes.toString(), 'QUIT\r\n');
+  assert.equal(text.cut(text.strictEnd).message.bytes.toString(), 'one\n.\ntwo\r\n');
+});
+
+/** So many mails of bare LF in one flight, with all replies behind them. */
+function flight(count: number, last: 'lf' | 'crlf'): Turn[] {
+  let commands = 'EHLO x\n';
+  let replies = '220 mx\r\n250 ok\r\n';
+  for (let index = 0; index < count; index++) {
+    const lineEnd = last === 'crlf' && index === count - 1 ? '\r\n' : '\n';
+    const lines = ['MAIL FROM:<a@b>', `RCPT TO:<${index}@c>`, 'DATA', `text of ${index}`, '.', ''];
+    commands += lines.join(lineEnd);
+    replies += '250 ok\r\n250 ok\r\n354 go on\r\n250 queued\r\n';
+  }
+  return [client(`${commands}QUIT\n`), server(`${replies}221 bye\r\n`)];
+}
+
+for (const last of ['lf', 'crlf'] as const) {
+  test(`SmtpDecoder takes a thousand LF-only mails in one flight apart, the last in ${last}`, () => {
+    for (const [way, events] of cuts(flight(1200, last))) {
+      if (way === 'per byte') continue;
+      const { messages } = hear(new SmtpDecoder(connection, { trace: false }), events);
+      const wrong = messages.filter(
+        ({ bytes, complete, accepted, envelope }, index) =>
+          bytes.toString().trimEnd() !== `text of ${index}` ||
+          envelope?.to.join() !== `${index}@c` ||
+          !complete ||
+          accepted !== true,
+      );
+      assert.equal(messages.length, 1200, way);
+      assert.deepEqual(wrong, [], way);
+    }
+  });
+}
