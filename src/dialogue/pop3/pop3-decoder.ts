@@ -29,6 +29,9 @@ type Reading =
   /** Octets were lost in the middle of `within`. */
   | { readonly kind: 'gap'; readonly gap: StreamGap; readonly within: Reading };
 
+/** Octets that are looked at to tell what an answer is. */
+const lookAheadBytesMax = 4096;
+
 const answers: Reading = { kind: 'answers' };
 
 export class Pop3Decoder implements DialogueDecoder {
@@ -194,9 +197,11 @@ export class Pop3Decoder implements DialogueDecoder {
     return this.#server.heldBytes > dialogueLimits.unreadBytesMax;
   }
 
-  /** The line behind the next one can be looked at. */
+  /** The line behind the next one can be looked at, or never will: it is endless, or a hole stands before it. */
   get #nextLineIsThere(): boolean {
-    return this.#serverFinished || secondLine(this.#server.peek(4096)) !== undefined;
+    const start = this.#server.peek(lookAheadBytesMax);
+    const isCut = start.length === lookAheadBytesMax || this.#server.unreadBytes > start.length;
+    return this.#serverFinished || isCut || secondLine(start) !== undefined;
   }
 
   #receiveAnswer(line: Line, pending: Pending | undefined, isGreeting: boolean): void {
@@ -276,9 +281,12 @@ export class Pop3Decoder implements DialogueDecoder {
     const { place } = this.#server;
     if (place === undefined) return this.#resumeWithoutOctets(gap, within);
     if (!this.#clientReadUpTo(place.seen)) return false;
+    const start = this.#server.peek(lookAheadBytesMax);
+    const isAnswer = isAnswerLine(start.toString('latin1', 0, 6));
+    if (isAnswer && this.#pending.length > 1 && !this.#nextLineIsThere) return false;
     this.#reading = within;
-    const isAnswer = isAnswerLine(this.#server.peek(6).toString('latin1'));
-    const lost = answersLost(this.#pending, place.seen, beginOf(within), isAnswer);
+    const answer = isAnswer ? { line: firstLine(start) ?? '', next: secondLine(start) } : undefined;
+    const lost = answersLost(this.#pending, place.seen, beginOf(within), answer);
     if (lost === undefined) {
       this.#continueBehindGap(gap, within);
       return true;
