@@ -125,6 +125,10 @@ for (const { name, turns, mails, begin } of [pipelinedData(), chainedData(), chu
           if (!mails.some((mail) => mail.text === text))
             troubles.push(`wrong: ${JSON.stringify(text)}: ${at}`);
         }
+        for (const { bytes } of heard) {
+          const held = names.filter((each) => bytes.includes(`Subject: ${each}`));
+          if (held.length > 1) troubles.push(`mails run together: ${held.join()}: ${at}`);
+        }
         for (const mail of mails) {
           const isTouched = mail.turns.some((turn) => turn === index || turn === index + 1);
           const count = whole.filter((text) => text === mail.text).length;

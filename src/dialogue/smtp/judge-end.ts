@@ -42,6 +42,8 @@ export type EndVerdict = EndOfData | 'none' | 'wait';
 export function judgeCandidates(context: EndContext): EndVerdict {
   const { text, replies, serverFinished } = context;
   if (text.candidates.length === 0) return 'none';
+  const answered = endAnsweredInHole(context);
+  if (answered !== undefined) return answered;
   const allRead = context.strictEnd !== undefined;
   const reply = nextReply(replies);
   if (reply === undefined) {
@@ -57,6 +59,20 @@ export function judgeCandidates(context: EndContext): EndVerdict {
     if (!allRead && text.dismissed === index && isKnown(text, end)) text.dismissed++;
   }
   return 'none';
+}
+
+/**
+ * Between 354 and the end of the text a server says nothing: where octets of its own were lost before the
+ * client's octets behind a hole, they answered an end in that hole.
+ */
+function endAnsweredInHole(context: EndContext): EndOfData | undefined {
+  const lost = context.replies.peek();
+  if (lost?.kind !== 'gap') return undefined;
+  return context.text.candidates.find((end) => {
+    if (end.kind !== 'gap' || isBefore(lost.seen, end.seen)) return false;
+    const next = peekBehind(context, end).seen;
+    return next !== undefined && isBefore(lost.seen, next);
+  });
 }
 
 /** Enough is known of what follows: more octets change nothing until the text is read to its end. */
