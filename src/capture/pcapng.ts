@@ -36,9 +36,9 @@ const smallestBlock: ReadonlyMap<number, number> = new Map([
   [BlockType.sectionHeader, 28],
 ]);
 
-const tlsKeyLog = 0x544c_534b;
-const byteOrderMagic = 0x1a2b_3c4d;
-const framingBytes = 12;
+export const tlsKeyLog = 0x544c_534b;
+export const byteOrderMagic = 0x1a2b_3c4d;
+export const framingBytes = 12;
 
 /** What the next octets are taken for. */
 type State = 'blocks' | 'zeros' | 'searching';

@@ -24,6 +24,7 @@ export type AnomalyCode =
   | 'dialogue.line-limit'
   | 'dialogue.message-limit'
   | 'dialogue.queue-limit'
+  | 'dialogue.layer-limit'
   | 'dialogue.reply-missing'
   | 'dialogue.resynchronised'
   | 'dialogue.literal-mismatch'

@@ -113,6 +113,10 @@ export const dialogueLimits = {
   lookAheadBytesMax: 4096,
   /** First octets looked at to tell the protocol. */
   sniffBytesMax: 4096,
+  /** Events held meanwhile: single octets and holes cost more than what they carry. */
+  sniffEventsMax: 1024,
+  /** Layers in one another, TLS in a proxy's tunnel for example; each costs time for every octet. */
+  layersMax: 8,
   /** Octets kept while a side of which nothing was ever captured might still answer. */
   silentSideBytesMax: 1 << 20,
   /** IMAP: texts and literals of one command or response; the rest is passed over. */

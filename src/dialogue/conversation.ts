@@ -2,14 +2,16 @@
  * One connection from its first octet to its last: tells the protocol, peels off layers (TLS, DEFLATE,
  * proxies) and hands what is inside to the decoder of the protocol.
  */
+import { type Anomaly, anomaly } from '../core/anomaly.ts';
 import { dialogueLimits } from '../core/limits.ts';
 import type { Connection, Sender, StreamEvent } from '../stream/types.ts';
 import { DeflateLayer } from './deflate-layer.ts';
 import { ImapDecoder } from './imap/imap-decoder.ts';
-import type { Layer, LayerEvent } from './layer.ts';
+import type { Layer, LayerEvent, LayerNote } from './layer.ts';
+import { Opening } from './opening.ts';
 import { Pop3Decoder } from './pop3/pop3-decoder.ts';
 import type { PortTable } from './ports.ts';
-import { type Openings, tellProtocol, type Verdict } from './protocol.ts';
+import { type Evidence, tellProtocol, type Verdict } from './protocol.ts';
 import { ProxyLayer } from './proxy-layer.ts';
 import { SmtpDecoder } from './smtp/smtp-decoder.ts';
 import type { KeyLog } from './tls/key-log.ts';
@@ -22,6 +24,7 @@ import type {
   MailProtocol,
   Upgrade,
 } from './types.ts';
+import type { WrapperKind } from './wrapper.ts';
 
 export interface ConversationOptions extends DialogueOptions {
   readonly ports: PortTable;
@@ -31,10 +34,27 @@ export interface ConversationOptions extends DialogueOptions {
 /** What a connection turned out to be; `other` is no mail. */
 export type ConversationKind = MailProtocol | 'encrypted' | 'other';
 
+/** A layer that was peeled off, or could not be. */
+export interface LayerSummary {
+  readonly name: 'tls' | 'starttls' | 'compress' | Exclude<WrapperKind, 'tls'>;
+  /** For a person: server name, version, cipher suite, target, and why nothing came out of it. */
+  readonly detail: string;
+}
+
 /** A connection and what its payload was, in octets that add up to all that was delivered of it. */
 export interface ConversationSummary {
   readonly connection: Connection;
   readonly kind: ConversationKind;
+  /** null where it was not told, also inside of TLS without secrets. */
+  readonly protocol: MailProtocol | null;
+  /** How the protocol was told. */
+  readonly evidence: Evidence | null;
+  /** The side that was taken for the client is the server. */
+  readonly reversed: boolean;
+  /** Outermost first. */
+  readonly layers: readonly LayerSummary[];
+  /** What it is instead of mail, for a person; null where it is mail or may be. */
+  readonly noMail: string | null;
   readonly octets: {
     readonly mail: number;
     /** Commands, replies, and what surrounds mails. */
@@ -44,19 +64,29 @@ export interface ConversationSummary {
   };
 }
 
+interface PeeledLayer {
+  readonly name: LayerSummary['name'];
+  readonly layer: Layer;
+  /** Octets of the connection that had been delivered when it began. */
+  readonly begunAt: number;
+  /** What the layer said about itself. */
+  note: LayerNote | undefined;
+}
+
 export class Conversation {
   readonly #options: ConversationOptions;
-  readonly #layers: Layer[] = [];
+  readonly #layers: PeeledLayer[] = [];
   #connection: Connection;
   #decoder: DialogueDecoder | undefined;
   #protocol: MailProtocol | undefined;
+  #evidence: Evidence | null = null;
   #layerName: LayerName = 'plain';
-  /** The protocol is not told yet: what was heard so far, copied, in order. */
-  #held: StreamEvent[] = [];
-  #openings: Record<Sender, Buffer> = { client: Buffer.alloc(0), server: Buffer.alloc(0) };
+  /** What was heard while the protocol is not told. */
+  #opening = new Opening();
   #reversed = false;
   #encrypted = false;
-  #isNoMail = false;
+  /** Why nothing of this can become mail. */
+  #noMail: string | null = null;
   /** Payload delivered, and of it what was encrypted and what was mail. */
   #octets = 0;
   #encryptedOctets = 0;
@@ -79,7 +109,7 @@ export class Conversation {
 
   /** False once nothing of this connection can become mail. */
   get isOfInterest(): boolean {
-    return !this.#isNoMail;
+    return this.#noMail === null;
   }
 
   get summary(): ConversationSummary {
@@ -90,12 +120,20 @@ export class Conversation {
     const mail = Math.min(this.#mailOctets, inTheClear);
     const isOther = kind === 'other';
     const rest = inTheClear - mail;
-    const octets = { mail, protocol: isOther ? 0 : rest, encrypted, other: isOther ? rest : 0 };
-    return { connection: this.#connection, kind, octets };
+    return {
+      connection: this.#connection,
+      kind,
+      protocol: this.#protocol ?? null,
+      evidence: this.#evidence,
+      reversed: this.#reversed,
+      layers: this.#layers.map(describe),
+      noMail: isOther ? (this.#noMail ?? 'not told before it ended') : null,
+      octets: { mail, protocol: isOther ? 0 : rest, encrypted, other: isOther ? rest : 0 },
+    };
   }
 
   *receive(event: StreamEvent): Generator<DialogueEvent> {
-    if (this.#isNoMail || event.kind === 'open') return;
+    if (this.#noMail !== null || event.kind === 'open') return;
     if (event.kind === 'data') {
       this.#octets += event.bytes.length;
       if (this.#encrypted) this.#encryptedOctets += event.bytes.length;
@@ -104,9 +142,11 @@ export class Conversation {
   }
 
   *#pass(event: StreamEvent, depth: number): Generator<DialogueEvent> {
-    const layer = this.#layers[depth];
-    if (layer) {
-      for (const inner of layer.receive(event)) yield* this.#fromLayer(inner, depth);
+    // Found out to be no mail while the rest of a packet was still on its way.
+    if (this.#noMail !== null) return;
+    const peeled = this.#layers[depth];
+    if (peeled) {
+      for (const inner of peeled.layer.receive(event)) yield* this.#fromLayer(peeled, inner, depth);
     } else if (this.#decoder) {
       yield* this.#decode(this.#decoder, event);
     } else {
@@ -114,13 +154,15 @@ export class Conversation {
     }
   }
 
-  *#fromLayer(event: LayerEvent, depth: number): Generator<DialogueEvent> {
+  *#fromLayer(peeled: PeeledLayer, event: LayerEvent, depth: number): Generator<DialogueEvent> {
     switch (event.kind) {
       case 'anomaly':
-        yield event;
+        yield this.#located(event);
         return;
       case 'note':
-        if (event.what === 'encrypted') yield* this.#becomeEncrypted();
+        peeled.note = event;
+        if (event.what === 'encrypted') yield* this.#becomeEncrypted(peeled);
+        else if (peeled.layer instanceof ProxyLayer) this.#giveUp(event.detail);
         else this.#setLayerName('plain');
         return;
       default:
@@ -133,23 +175,45 @@ export class Conversation {
     for (const out of decoder.receive(event)) {
       if (out.kind === 'message') this.#mailOctets += out.wireBytes;
       if (out.kind === 'upgrade') upgrade = out;
-      else yield out;
+      else yield out.kind === 'anomaly' ? this.#located(out) : out;
     }
     // Only now, when the decoder has returned, may it receive what comes out of the new layer.
     if (upgrade) yield* this.#upgrade(upgrade);
   }
 
   *#upgrade(upgrade: Upgrade): Generator<DialogueEvent> {
+    if (this.#layers.length >= dialogueLimits.layersMax) {
+      const detail = `more than ${dialogueLimits.layersMax} layers in one another`;
+      yield this.#located(anomaly('dialogue.layer-limit', 'conversation', detail));
+      this.#giveUp(detail);
+      return;
+    }
     const isTls = upgrade.layer === 'tls';
     this.#setLayerName(isTls ? 'starttls' : 'compress');
-    this.#layers.push(isTls ? this.#tlsLayer() : new DeflateLayer());
+    const restBytes = upgrade.rest.reduce(
+      (sum, each) => sum + (each.kind === 'data' ? each.bytes.length : 0),
+      0,
+    );
+    this.#peel(isTls ? 'starttls' : 'compress', isTls ? this.#tlsLayer() : new DeflateLayer(), restBytes);
     const depth = this.#layers.length - 1;
     for (const event of upgrade.rest) yield* this.#pass(event, depth);
   }
 
-  *#becomeEncrypted(): Generator<DialogueEvent> {
+  /** `waitingBytes` were delivered before, and are what the layer begins with. */
+  #peel(name: PeeledLayer['name'], layer: Layer, waitingBytes: number): void {
+    const begunAt = Math.max(this.#octets - waitingBytes, 0);
+    this.#layers.push({ name, layer, begunAt, note: undefined });
+  }
+
+  *#becomeEncrypted(peeled: PeeledLayer): Generator<DialogueEvent> {
     if (this.#encrypted) return;
+    if (this.#protocol === undefined && this.#hint().protocol === undefined) {
+      this.#giveUp('TLS');
+      return;
+    }
     this.#encrypted = true;
+    // The handshake belongs to it; what was read before in the clear does not.
+    this.#encryptedOctets = this.#octets - peeled.begunAt;
     yield { kind: 'tally', what: 'encrypted' };
   }
 
@@ -162,86 +226,100 @@ export class Conversation {
     return new TlsLayer(this.#connection, this.#options.keyLog);
   }
 
+  #giveUp(why: string): void {
+    this.#noMail = why;
+    this.#opening = new Opening();
+  }
+
+  /** A run's report is read without its connections at hand. */
+  #located(found: Anomaly): Anomaly {
+    const { client, server } = this.#connection;
+    const ends = `${client.address}:${client.port} to ${server.address}:${server.port}`;
+    return { ...found, at: `${found.at}, ${ends}` };
+  }
+
   /** Holds what is heard until the protocol is told, then replays it. */
   *#sniff(event: StreamEvent, depth: number): Generator<DialogueEvent> {
-    this.#hold(event);
-    const openings: Openings = { ...this.#openings, final: this.#isLastChance(event) };
-    const verdict = tellProtocol(openings, this.#hint(), this.#connection.handshakeSeen);
+    const opening = this.#opening;
+    opening.hold(event);
+    const { protocol: hint, isOfClient: hintIsOfClient } = this.#hint();
+    const rolesKnown = this.#connection.handshakeSeen || this.#layers.length > 0;
+    const fromStart = rolesKnown && !opening.hasGap;
+    const verdict = tellProtocol(opening, { hint, hintIsOfClient, rolesKnown, fromStart });
     if (verdict.kind === 'undecided') return;
-    const held = this.#held;
-    this.#held = [];
-    this.#openings = { client: Buffer.alloc(0), server: Buffer.alloc(0) };
-    this.#decide(verdict);
-    if (this.#isNoMail) return;
-    for (const each of held) yield* this.#pass(this.#reversedBy(verdict, each), depth);
+    this.#opening = new Opening();
+    this.#decide(verdict, opening.heldBytes);
+    for (const each of opening.held) yield* this.#pass(isReversed(verdict) ? reverse(each) : each, depth);
   }
 
-  #hold(event: StreamEvent): void {
-    if (event.kind !== 'data') {
-      this.#held.push(event);
+  /** The port that was asked for: of the host behind the proxy, if there is one. */
+  #hint(): { protocol: MailProtocol | undefined; isOfClient: boolean } {
+    const { ports } = this.#options;
+    const { client, server, handshakeSeen } = this.#connection;
+    const proxies = this.#layers.map(({ layer }) => (layer instanceof ProxyLayer ? layer.target : null));
+    const target = proxies.findLast((each) => each !== null);
+    const byServer = ports.get(target?.port ?? server.port);
+    if (byServer !== undefined || handshakeSeen || target) return { protocol: byServer, isOfClient: false };
+    return { protocol: ports.get(client.port), isOfClient: true };
+  }
+
+  #decide(verdict: Exclude<Verdict, { kind: 'undecided' }>, heldBytes: number): void {
+    if (verdict.kind === 'none') {
+      this.#giveUp(verdict.what);
       return;
     }
-    const bytes = Buffer.from(event.bytes);
-    this.#held.push({ ...event, bytes });
-    const opening = this.#openings[event.sender];
-    const room = dialogueLimits.sniffBytesMax - opening.length;
-    if (room > 0) this.#openings[event.sender] = Buffer.concat([opening, bytes.subarray(0, room)]);
+    if (verdict.reversed) this.#reverseRoles();
+    if (verdict.kind === 'mail') this.#startDecoder(verdict.protocol, verdict.evidence);
+    else this.#unwrap(verdict.wrapper, heldBytes);
   }
 
-  #isLastChance(event: StreamEvent): boolean {
-    if (event.kind === 'gap' || (event.kind === 'close' && event.side === 'both')) return true;
-    const { client, server } = this.#openings;
-    return Math.max(client.length, server.length) >= dialogueLimits.sniffBytesMax;
+  /** Roles can only be mistaken where no layer was peeled off: a layer knows its client. */
+  #reverseRoles(): void {
+    this.#reversed = true;
+    const { client, server } = this.#connection;
+    this.#connection = { ...this.#connection, client: server, server: client };
   }
 
-  #hint(): MailProtocol | undefined {
-    const { ports } = this.#options;
-    const byServer = ports.get(this.#connection.server.port);
-    return byServer ?? (this.#connection.handshakeSeen ? undefined : ports.get(this.#connection.client.port));
-  }
-
-  #decide(verdict: Exclude<Verdict, { kind: 'undecided' }>): void {
-    switch (verdict.kind) {
-      case 'mail':
-        this.#startDecoder(verdict.protocol, verdict.reversed);
-        return;
-      case 'tls':
-        this.#startTls();
-        return;
-      case 'none':
-        this.#isNoMail = true;
-        return;
-      default:
-        this.#layers.push(new ProxyLayer(verdict.kind));
-    }
-  }
-
-  #startDecoder(protocol: MailProtocol, reversed: boolean): void {
-    // Roles can only be mistaken where no layer was peeled off: a layer knows its client.
-    if (reversed && this.#layers.length === 0) {
-      this.#reversed = true;
-      const { client, server } = this.#connection;
-      this.#connection = { ...this.#connection, client: server, server: client };
-    }
+  #startDecoder(protocol: MailProtocol, evidence: Evidence): void {
     this.#protocol = protocol;
+    this.#evidence = evidence;
     this.#decoder = createDecoder(protocol, this.#connection, this.#options);
     this.#decoder.layerChanged(this.#layerName);
   }
 
-  /** TLS from the first octet: mail on its ports; on others only secrets could tell. */
-  #startTls(): void {
-    if (this.#hint() === undefined && this.#options.keyLog.isEmpty) {
-      this.#isNoMail = true;
-      return;
+  #unwrap(wrapper: WrapperKind, heldBytes: number): void {
+    if (this.#layers.length >= dialogueLimits.layersMax) {
+      this.#giveUp(`more than ${dialogueLimits.layersMax} layers in one another`);
+    } else if (wrapper !== 'tls') {
+      this.#peel(wrapper, new ProxyLayer(wrapper), heldBytes);
+    } else if (this.#hint().protocol === undefined && this.#options.keyLog.isEmpty) {
+      // TLS from the first octet is mail on its ports; on others only secrets could tell.
+      this.#giveUp('TLS');
+    } else {
+      this.#layerName = 'tls';
+      this.#peel('tls', this.#tlsLayer(), heldBytes);
     }
-    this.#layerName = 'tls';
-    this.#layers.push(this.#tlsLayer());
   }
+}
 
-  #reversedBy(verdict: Verdict, event: StreamEvent): StreamEvent {
-    const applies = verdict.kind === 'mail' && verdict.reversed && this.#reversed;
-    return applies ? reverse(event) : event;
+function isReversed(verdict: Verdict): boolean {
+  return (verdict.kind === 'mail' || verdict.kind === 'wrapper') && verdict.reversed;
+}
+
+function describe({ name, layer, note }: PeeledLayer): LayerSummary {
+  if (layer instanceof ProxyLayer) {
+    const { target } = layer;
+    const wanted = target === null ? [] : [`to ${target.host}:${target.port}`];
+    return { name, detail: [...wanted, ...(note ? [note.detail] : [])].join(', ') };
   }
+  if (!(layer instanceof TlsLayer)) return { name, detail: '' };
+  if (note?.what === 'absent') return { name, detail: 'plain text goes on: taken off before the capture' };
+  if (note !== undefined) return { name, detail: `not decrypted: ${note.detail}` };
+  const { serverName, version, cipherSuite } = layer.session;
+  return {
+    name,
+    detail: [serverName, version, cipherSuite, 'decrypted'].filter((part) => part !== null).join(', '),
+  };
 }
 
 function createDecoder(

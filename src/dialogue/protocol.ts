@@ -1,98 +1,35 @@
 /**
  * Tells the protocol of a conversation by what is said first. Ports are only a hint: mail is found on any
- * port, and what is no mail on a mail port is left alone.
+ * port, and what is no mail on a mail port is left alone. Where a handshake told who the client is, the first
+ * line of each side must be mail; where the capture began later, a side may be in the middle of anything.
  */
 import type { Sender } from '../stream/types.ts';
+import { foreignProtocol, type Phrase, phrases } from './phrases.ts';
 import type { MailProtocol } from './types.ts';
+import { tellWrapper, type WrapperKind } from './wrapper.ts';
+
+/** Who told: the words of a side in its true role, of both, or the port alone. */
+export type Evidence = 'client' | 'server' | 'both' | 'port';
 
 export type Verdict =
   /** `reversed`: the side taken for the client speaks as the server. */
-  | { readonly kind: 'mail'; readonly protocol: MailProtocol; readonly reversed: boolean }
-  | { readonly kind: 'tls' }
-  | { readonly kind: 'socks' }
-  | { readonly kind: 'http-connect' }
-  /** A PROXY protocol header (HAProxy) stands before the client's first octets. */
-  | { readonly kind: 'proxy-header' }
-  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'mail';
+      readonly protocol: MailProtocol;
+      readonly evidence: Evidence;
+      readonly reversed: boolean;
+    }
+  | { readonly kind: 'wrapper'; readonly wrapper: WrapperKind; readonly reversed: boolean }
+  /** `what` it is instead, for people, as far as that is known. */
+  | { readonly kind: 'none'; readonly what: string }
   | { readonly kind: 'undecided' };
 
-type Voice = 'client' | 'server';
+const undecided: Verdict = { kind: 'undecided' };
 
-interface Phrase {
-  readonly protocol: MailProtocol;
-  readonly voice: Voice;
-  /** What the line looks like. */
-  readonly pattern: RegExp;
-  /** `sure`: no other protocol says this. `likely`: taken with the port's or the other side's word only. */
-  readonly weight: 'sure' | 'likely';
-}
-
-const imapCommand =
-  'CAPABILITY|NOOP|LOGOUT|STARTTLS|AUTHENTICATE|LOGIN|SELECT|EXAMINE|CREATE|DELETE|RENAME|SUBSCRIBE|UNSUBSCRIBE|' +
-  'LIST|LSUB|STATUS|APPEND|CHECK|CLOSE|EXPUNGE|SEARCH|FETCH|STORE|COPY|MOVE|UID|ID|IDLE|NAMESPACE|ENABLE|COMPRESS|' +
-  'UNSELECT|GETQUOTAROOT|GETQUOTA|XLIST|SORT|THREAD|NOTIFY|GETMETADATA';
-
-/** Openings of a line, in the words of RFC 5321, RFC 1939 and RFC 9051; the first that fits counts. */
-const phrases: readonly Phrase[] = [
-  { protocol: 'smtp', voice: 'client', weight: 'sure', pattern: /^(?:EHLO|HELO|LHLO)[ \r\n]/i },
-  { protocol: 'smtp', voice: 'client', weight: 'sure', pattern: /^(?:MAIL FROM|RCPT TO) ?:/i },
-  {
-    protocol: 'smtp',
-    voice: 'client',
-    weight: 'likely',
-    pattern: /^(?:RSET|DATA|QUIT|NOOP|HELP|VRFY|EXPN|BDAT|AUTH|STARTTLS|XCLIENT|XFORWARD)[ \r\n]/i,
-  },
-  { protocol: 'smtp', voice: 'server', weight: 'sure', pattern: /^220[ -][^\r\n]*(?:SMTP|LMTP)/i },
-  {
-    protocol: 'smtp',
-    voice: 'server',
-    weight: 'sure',
-    pattern:
-      /^(?:250[ -](?:PIPELINING|8BITMIME|CHUNKING|ENHANCEDSTATUSCODES|STARTTLS|SIZE|DSN|2\.\d)|354[ -])/i,
-  },
-  { protocol: 'smtp', voice: 'server', weight: 'likely', pattern: /^[2-5]\d\d[ -]/ },
-  { protocol: 'pop3', voice: 'server', weight: 'sure', pattern: /^(?:\+OK|-ERR)[ \r\n]/ },
-  {
-    protocol: 'pop3',
-    voice: 'client',
-    weight: 'sure',
-    pattern: /^(?:RETR \d+|TOP \d+ \d+|APOP \S+ [0-9a-f]{32}|UIDL)\r?\n/i,
-  },
-  {
-    protocol: 'pop3',
-    voice: 'client',
-    weight: 'likely',
-    pattern: /^(?:USER|PASS|CAPA|STLS|AUTH|STAT|LIST|DELE|NOOP|RSET|QUIT|UTF8|LANG)[ \r\n]/i,
-  },
-  {
-    protocol: 'imap',
-    voice: 'server',
-    weight: 'sure',
-    pattern:
-      /^\* (?:OK|PREAUTH|BYE|CAPABILITY|FLAGS|LIST|LSUB|SEARCH|STATUS|ID|NAMESPACE|\d+ (?:FETCH|EXISTS|RECENT|EXPUNGE))[ \r\n]/i,
-  },
-  { protocol: 'imap', voice: 'server', weight: 'likely', pattern: /^[^\s+*(){%"\\]{1,64} (?:OK|NO|BAD) / },
-  {
-    protocol: 'imap',
-    voice: 'client',
-    weight: 'sure',
-    pattern: new RegExp(`^(?!\\d{3} )[^\\s+*(){%"\\\\]{1,64} (?:${imapCommand})(?: [^\\r\\n]*)?\\r?\\n`, 'i'),
-  },
-  {
-    protocol: 'imap',
-    voice: 'client',
-    weight: 'likely',
-    pattern: new RegExp(`^[^\\s+*(){%"\\\\]{1,64} (?:${imapCommand})[ \\r\\n]`, 'i'),
-  },
-];
+const binary = 'unknown binary protocol';
 
 /** Longest opening that a phrase needs: more is never looked at. */
 const openingBytesMax = 512;
-
-interface Heard {
-  readonly phrase: Phrase;
-  readonly sender: Sender;
-}
 
 export interface Openings {
   /** First octets of each side as far as they were captured; empty where nothing was. */
@@ -102,77 +39,132 @@ export interface Openings {
   readonly final: boolean;
 }
 
-/**
- * What the first octets of a conversation are. `hint` is the protocol of the server's port, if it is a
- * mail port; `rolesKnown` says that a handshake told who the client is.
- */
-export function tellProtocol(
-  openings: Openings,
-  hint: MailProtocol | undefined,
-  rolesKnown: boolean,
-): Verdict {
-  const wrapper = tellWrapper(openings.client);
-  if (wrapper) return wrapper;
-  const heard = [
-    ...listen(openings.server, 'server', rolesKnown),
-    ...listen(openings.client, 'client', rolesKnown),
-  ];
-  const sure = heard.find((each) => each.phrase.weight === 'sure');
-  if (sure) return mail(sure);
-  const agreed = heard.find((each) => each.phrase.protocol === hint || agreesWithOther(each, heard));
-  if (agreed) return mail(agreed);
-  return tellBySilence(openings, hint);
+export interface Circumstances {
+  /** The protocol of the server's port, or of the client's, if that is a mail port. */
+  readonly hint: MailProtocol | undefined;
+  /** The hint is of the side taken for the client. */
+  readonly hintIsOfClient: boolean;
+  /** A handshake, or a layer, told who the client is. */
+  readonly rolesKnown: boolean;
+  /** The openings are the very first octets of both sides: nothing was lost before them. */
+  readonly fromStart: boolean;
 }
 
-/** Nobody said a word that decides: the port does, or it is no mail. */
-function tellBySilence(openings: Openings, hint: MailProtocol | undefined): Verdict {
-  if (openings.final && openings.client.length + openings.server.length === 0) return { kind: 'none' };
-  if (hint !== undefined) {
-    const enough =
-      openings.final || Math.max(openings.client.length, openings.server.length) >= openingBytesMax;
-    return enough ? { kind: 'mail', protocol: hint, reversed: false } : { kind: 'undecided' };
+/** What the first octets of a conversation are. */
+export function tellProtocol(openings: Openings, circumstances: Circumstances): Verdict {
+  const { client, server } = openings;
+  const wrapper = wrapperOf(openings, circumstances.rolesKnown);
+  if (wrapper !== undefined && wrapper !== 'maybe') return wrapper;
+  if (wrapper === 'maybe' && !openings.final) return undecided;
+  const sides = [hearSide(server, 'server', circumstances), hearSide(client, 'client', circumstances)];
+  const heard = sides.flatMap((side) => side.heard);
+  const foreign = sides.find((side) => side.foreign !== undefined)?.foreign;
+  if (foreign !== undefined && circumstances.fromStart) return { kind: 'none', what: foreign };
+  const told = chooseWord(heard, circumstances);
+  if (told !== undefined) return told;
+  if (openings.final && client.length + server.length === 0) return { kind: 'none', what: 'nothing said' };
+  return circumstances.hint === undefined
+    ? tellWithoutHint(sides, openings.final, circumstances)
+    : tellByPort(sides, openings, circumstances.hint, circumstances);
+}
+
+function wrapperOf(openings: Openings, rolesKnown: boolean): Verdict | 'maybe' | undefined {
+  let maybe = false;
+  for (const sender of ['client', 'server'] as const) {
+    const found = tellWrapper(openings[sender]);
+    maybe ||= found === 'maybe';
+    if (found === undefined || found === 'maybe') continue;
+    const reversed = found.voice !== undefined && found.voice !== sender;
+    if (!reversed || !rolesKnown) return { kind: 'wrapper', wrapper: found.kind, reversed };
   }
-  if (openings.final) return { kind: 'none' };
-  const sides = [openings.client, openings.server].filter((opening) => opening.length > 0);
-  return sides.every((opening) => mayBecomeMail(opening)) ? { kind: 'undecided' } : { kind: 'none' };
+  return maybe ? 'maybe' : undefined;
 }
 
-function mail(heard: Heard): Verdict {
-  return { kind: 'mail', protocol: heard.phrase.protocol, reversed: heard.phrase.voice !== heard.sender };
+interface Heard {
+  readonly phrase: Phrase;
+  readonly sender: Sender;
 }
 
-function* listen(opening: Buffer, sender: Sender, rolesKnown: boolean): Generator<Heard> {
+/** What a side's opening may be. */
+interface Side {
+  readonly heard: readonly Heard[];
+  readonly foreign: string | undefined;
+  readonly isText: boolean;
+  /** `no`: no mail protocol begins so. `open`: more octets may make a phrase of it. */
+  readonly state: 'silent' | 'heard' | 'open' | 'no';
+}
+
+function hearSide(opening: Buffer, sender: Sender, { rolesKnown }: Circumstances): Side {
+  if (opening.length === 0) return { heard: [], foreign: undefined, isText: true, state: 'silent' };
+  const lineFeed = opening.indexOf(0x0a);
+  const lineEnd = Math.min(lineFeed < 0 ? opening.length : lineFeed, openingBytesMax);
   const text = opening.toString('latin1', 0, openingBytesMax);
-  for (const phrase of phrases) {
-    if (rolesKnown && phrase.voice !== sender) continue;
-    if (phrase.pattern.test(text)) yield { phrase, sender };
+  const foreign = foreignProtocol(text);
+  const isText = isTextual(opening, lineEnd);
+  if (!isText) return { heard: [], foreign: foreign ?? binary, isText, state: 'no' };
+  const heard = phrases
+    .filter(({ voice, pattern }) => (!rolesKnown || voice === sender) && pattern.test(text))
+    .map((phrase) => ({ phrase, sender }));
+  if (heard.length > 0) return { heard, foreign, isText, state: 'heard' };
+  const mayGoOn = lineFeed < 0 && opening.length < openingBytesMax;
+  return { heard, foreign, isText, state: mayGoOn ? 'open' : 'no' };
+}
+
+/** No control characters in the first line but those of text (tab, CR, ESC of ISO-2022). */
+function isTextual(opening: Buffer, end: number): boolean {
+  for (let at = 0; at < end; at++) {
+    const octet = opening[at] as number;
+    if (octet < 0x20 && octet !== 0x0d && octet !== 0x09 && octet !== 0x1b) return false;
+    if (octet === 0x7f || octet === 0xff) return false;
   }
+  return true;
 }
 
-/** A likely word counts when the other side answers in the same protocol. */
-function agreesWithOther(one: Heard, all: readonly Heard[]): boolean {
-  return all.some((other) => other.sender !== one.sender && other.phrase.protocol === one.phrase.protocol);
+/** A sure word, or a likely one that the port or the other side confirms. */
+function chooseWord(heard: readonly Heard[], { hint, fromStart }: Circumstances): Verdict | undefined {
+  const isOfPort = ({ phrase }: Heard) => phrase.protocol === hint;
+  const sure = heard.filter(({ phrase }) => phrase.weight === 'sure');
+  const chosen =
+    sure.find(isOfPort) ??
+    sure.find((each) => isAgreed(each, heard)) ??
+    // In the middle of a mail stands anything: against the port one side's word does not count.
+    (fromStart || hint === undefined ? sure[0] : undefined) ??
+    heard.find(isOfPort) ??
+    heard.find((each) => isAgreed(each, heard));
+  if (chosen === undefined) return undefined;
+  const { protocol, voice } = chosen.phrase;
+  const evidence = isAgreed(chosen, heard) ? 'both' : voice;
+  return { kind: 'mail', protocol, evidence, reversed: voice !== chosen.sender };
 }
 
-/** TLS record of a ClientHello (RFC 8446 §5.1), SOCKS (RFC 1928), HTTP CONNECT, HAProxy's PROXY line. */
-function tellWrapper(client: Buffer): Verdict | undefined {
-  if (client.length >= 3 && client[0] === 0x16 && client[1] === 3) return { kind: 'tls' };
-  const isSocks5 = client[0] === 5 && client.length >= 2 && client.length <= 2 + (client[1] ?? 0);
-  const isSocks4 = client[0] === 4 && client[1] === 1 && client.length >= 9;
-  if (isSocks5 || isSocks4) return { kind: 'socks' };
-  const text = client.toString('latin1', 0, openingBytesMax);
-  if (/^CONNECT [^\s]+:\d+ HTTP\/1\.[01]\r?\n/i.test(text)) return { kind: 'http-connect' };
-  if (/^PROXY (?:TCP4|TCP6|UNKNOWN)[ \r]/.test(text)) return { kind: 'proxy-header' };
-  return undefined;
+/** The other side speaks the same protocol, in the other role. */
+function isAgreed(one: Heard, all: readonly Heard[]): boolean {
+  const { protocol, voice } = one.phrase;
+  return all.some(
+    ({ phrase, sender }) => sender !== one.sender && phrase.protocol === protocol && phrase.voice !== voice,
+  );
 }
 
-/** The first octets could still turn out to be mail: printable text in the first line. */
-function mayBecomeMail(opening: Buffer): boolean {
-  const end = opening.indexOf(0x0a);
-  const line = opening.subarray(0, Math.min(end < 0 ? opening.length : end, openingBytesMax));
-  if (opening[0] === 0x16 || opening[0] === 5 || opening[0] === 4) return opening.length < 3;
-  if (line.some((octet) => octet < 0x20 && octet !== 0x0d && octet !== 0x09)) return false;
-  if (/^(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|PRI) |^HTTP\/|^SSH-|^RTSP\//.test(line.toString('latin1')))
-    return false;
-  return opening.length < openingBytesMax;
+/** A port of no mail protocol: unless somebody may still say a word that decides, it is no mail. */
+function tellWithoutHint(sides: readonly Side[], final: boolean, { fromStart }: Circumstances): Verdict {
+  const what = sides.find((side) => side.foreign !== undefined)?.foreign ?? 'unknown text protocol';
+  if (final) return { kind: 'none', what };
+  // A sentence of somebody, caught in the middle, says nothing: what the other side answers may.
+  const isNo = sides.some(({ state, foreign }) => state === 'no' && (fromStart || foreign !== undefined));
+  const isDisagreed = fromStart && sides.every(({ state }) => state === 'heard');
+  return isNo || isDisagreed ? { kind: 'none', what } : undecided;
+}
+
+/** Nobody said a word that decides: the port does, unless nothing of it is text. */
+function tellByPort(
+  sides: readonly Side[],
+  openings: Openings,
+  hint: MailProtocol,
+  { hintIsOfClient, rolesKnown }: Circumstances,
+): Verdict {
+  const heardBytes = Math.max(openings.client.length, openings.server.length);
+  if (!openings.final && heardBytes < openingBytesMax) return undecided;
+  const spoken = sides.filter(({ state }) => state !== 'silent');
+  if (spoken.every(({ isText }) => !isText)) return { kind: 'none', what: binary };
+  return { kind: 'mail', protocol: hint, evidence: 'port', reversed: hintIsOfClient && !rolesKnown };
 }

@@ -1,5 +1,6 @@
 /** Joins the reading stages for one capture series: file octets in, raw messages out. */
 import { type CaptureHandler, type CaptureSummary, readCapture } from '../capture/read-capture.ts';
+import { readSecrets } from '../capture/read-secrets.ts';
 import type { CaptureFile } from '../capture/types.ts';
 import type { Anomaly } from '../core/anomaly.ts';
 import { pipelineLimits } from '../core/limits.ts';
@@ -81,6 +82,7 @@ export class SeriesReader {
   async read(): Promise<SeriesSummary> {
     const { files } = this.#plan;
     const read: ReadFile[] = [];
+    for (const { path } of files) await readSecrets(path, (text) => this.#keyLog.add(text));
     for (const [index, file] of files.entries()) {
       if (this.#isBeyondInterest(index)) break;
       this.#capture = index;

@@ -1,0 +1,68 @@
+/** What was heard of a conversation while its protocol is not told, to be replayed when it is. */
+import { dialogueLimits } from '../core/limits.ts';
+import type { Sender, StreamEvent } from '../stream/types.ts';
+import type { Openings } from './protocol.ts';
+
+export class Opening implements Openings {
+  #held: StreamEvent[] = [];
+  #heldBytes = 0;
+  #hasGap = false;
+  #isOver = false;
+  readonly #parts: Record<Sender, Buffer> = { client: Buffer.alloc(0), server: Buffer.alloc(0) };
+  /** Octets were lost behind what was heard of this side: what follows does not belong to it. */
+  readonly #isEnded: Record<Sender, boolean> = { client: false, server: false };
+
+  /** Copies what it keeps. */
+  hold(event: StreamEvent): void {
+    switch (event.kind) {
+      case 'data': {
+        const bytes = Buffer.from(event.bytes);
+        this.#held.push({ ...event, bytes });
+        this.#heldBytes += bytes.length;
+        this.#append(event.sender, bytes);
+        break;
+      }
+      case 'gap':
+        this.#held.push(event);
+        this.#hasGap = true;
+        this.#isEnded[event.sender] = this.#parts[event.sender].length > 0;
+        break;
+      default:
+        this.#held.push(event);
+        if (event.kind === 'close' && event.side === 'both') this.#isOver = true;
+    }
+  }
+
+  /** In order. */
+  get held(): readonly StreamEvent[] {
+    return this.#held;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  get hasGap(): boolean {
+    return this.#hasGap;
+  }
+
+  get client(): Buffer {
+    return this.#parts.client;
+  }
+
+  get server(): Buffer {
+    return this.#parts.server;
+  }
+
+  /** The conversation is over, or enough of it is held. */
+  get final(): boolean {
+    const { sniffBytesMax, sniffEventsMax } = dialogueLimits;
+    return this.#isOver || this.#heldBytes >= sniffBytesMax * 2 || this.#held.length >= sniffEventsMax;
+  }
+
+  #append(sender: Sender, bytes: Buffer): void {
+    const part = this.#parts[sender];
+    const room = this.#isEnded[sender] ? 0 : dialogueLimits.sniffBytesMax - part.length;
+    if (room > 0) this.#parts[sender] = Buffer.concat([part, bytes.subarray(0, room)]);
+  }
+}
