@@ -7,7 +7,8 @@ import { definitions, type Settings, settingNames } from './options.ts';
 
 export type Request =
   | { readonly command: 'ingest'; readonly root: string; readonly date: string; readonly settings: Settings }
-  | { readonly command: 'list'; readonly date: string; readonly limit: number; readonly settings: Settings };
+  | { readonly command: 'list'; readonly date: string; readonly limit: number; readonly settings: Settings }
+  | { readonly command: 'explain'; readonly files: readonly string[]; readonly settings: Settings };
 
 const dateHelp = 'null for today, or a date as yyyyMMdd, for example 20220128';
 
@@ -54,6 +55,17 @@ function createProgram(take: (request: Promise<Request>) => void): Command {
     const options = command.optsWithGlobals<CommandOptions & { limit: string }>();
     const limit = readLimit(options.limit);
     take(gatherSettings(options).then((settings) => ({ command: 'list', date, limit, settings })));
+  });
+  const explain = program
+    .command('explain')
+    .description(
+      'Tells what is in a capture: connections, commands, mails, gaps, and why something is no row.',
+    )
+    .argument('<capture...>', 'one capture file, or the files of a rotated capture in their order')
+    .exitOverride();
+  explain.action((files: string[], _: unknown, command: Command) => {
+    const options = command.optsWithGlobals<CommandOptions>();
+    take(gatherSettings(options).then((settings) => ({ command: 'explain', files, settings })));
   });
   return program;
 }

@@ -7,6 +7,7 @@ import { listRows } from '../pipeline/list-rows.ts';
 import { exitStatus } from '../pipeline/report.ts';
 import { type Request, readArguments } from './arguments.ts';
 import { readDay } from './day.ts';
+import { runExplain } from './explain.ts';
 import type { Settings } from './options.ts';
 import { printable } from './printable.ts';
 import { progressBar } from './progress.ts';
@@ -30,6 +31,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 function run(request: Request): Promise<number> {
+  if (request.command === 'explain') return runExplain(request.files, request.settings);
   const clock = new ZoneClock(request.settings.timezone);
   const day = readDay(request.date, () => clock.day(BigInt(Date.now()) * 1_000_000n));
   switch (request.command) {

@@ -217,3 +217,18 @@ export const pipelineLimits = {
   /** A lease is renewed when this long has passed, well before it expires. */
   leaseRenewMs: 10_000,
 } as const;
+
+export const explainLimits = {
+  /** Lines of one kind (a command, a reply) shown of one connection before they are counted only. */
+  repeatedShownMax: 12,
+  /** Events kept of one connection; the rest is counted. */
+  eventsMax: 5000,
+  /** Events kept of all connections that are not printed yet. */
+  heldEventsMax: 100_000,
+  /** Finished connections held until those that began before them are finished. */
+  heldConnectionsMax: 256,
+  /** Characters of one line shown. */
+  lineLengthMax: 200,
+  /** Tags of IMAP commands remembered, so that their answers are known. */
+  rememberedTagsMax: 64,
+} as const;

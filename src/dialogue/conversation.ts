@@ -107,6 +107,11 @@ export class Conversation {
     return this.#protocol ?? 'other';
   }
 
+  /** null while it is not told. */
+  get protocol(): MailProtocol | null {
+    return this.#protocol ?? null;
+  }
+
   /** False once nothing of this connection can become mail. */
   get isOfInterest(): boolean {
     return this.#noMail === null;
@@ -123,7 +128,7 @@ export class Conversation {
     return {
       connection: this.#connection,
       kind,
-      protocol: this.#protocol ?? null,
+      protocol: this.protocol,
       evidence: this.#evidence,
       reversed: this.#reversed,
       layers: this.#layers.map(describe),

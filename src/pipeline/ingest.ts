@@ -53,7 +53,8 @@ export async function ingest(job: Job, sink: Sink, watcher: Watcher, signal: Abo
   return report;
 }
 
-async function readSecrets(path: string | undefined): Promise<Buffer | undefined> {
+/** The operator's key log; undefined where no `path` was given. */
+export async function readSecrets(path: string | undefined): Promise<Buffer | undefined> {
   if (path === undefined) return undefined;
   try {
     return await readFile(path);
