@@ -6,7 +6,7 @@
 import type { Sender } from '../stream/types.ts';
 import { foreignProtocol, type Phrase, phrases } from './phrases.ts';
 import type { MailProtocol } from './types.ts';
-import { tellWrapper, type WrapperKind } from './wrapper.ts';
+import { mayBeProxyAnswer, tellWrapper, type WrapperKind } from './wrapper.ts';
 
 /** Who told: the words of a side in its true role, of both, or the port alone. */
 export type Evidence = 'client' | 'server' | 'both' | 'port';
@@ -56,6 +56,7 @@ export function tellProtocol(openings: Openings, circumstances: Circumstances): 
   const wrapper = wrapperOf(openings, circumstances.rolesKnown);
   if (wrapper !== undefined && wrapper !== 'maybe') return wrapper;
   if (wrapper === 'maybe' && !openings.final) return undecided;
+  if (client.length === 0 && !openings.final && mayBeProxyAnswer(server)) return undecided;
   const sides = [hearSide(server, 'server', circumstances), hearSide(client, 'client', circumstances)];
   const heard = sides.flatMap((side) => side.heard);
   const foreign = sides.find((side) => side.foreign !== undefined)?.foreign;

@@ -89,7 +89,9 @@ const socks5Authenticated: Step = (bytes) => {
 
 const socks5Reply: Step = (bytes) => {
   if (bytes[0] !== 5 || (bytes[1] ?? 0) !== 0) return { refused: 'the proxy refused the request' };
-  return addressedMessage(bytes);
+  const reply = addressedMessage(bytes);
+  // Its address is the proxy's own.
+  return typeof reply === 'object' && 'octets' in reply ? { octets: reply.octets, next: undefined } : reply;
 };
 
 /** RFC 1928 §4 and §6: VER, CMD or REP, RSV, ATYP, address, port. */

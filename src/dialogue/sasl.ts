@@ -42,6 +42,11 @@ export class SaslExchange {
     return this.#cancelled || this.#responses >= (responseCounts.get(this.mechanism) ?? 1);
   }
 
+  /** A response was not captured: what follows may be the password. */
+  lose(): void {
+    this.#cancelled = true;
+  }
+
   /** One continuation line of the client, without its line end. */
   respond(line: Buffer): void {
     const text = line.toString('latin1', 0, 16_384).trim();
@@ -63,7 +68,8 @@ function userIn(mechanism: string, response: string): string | undefined {
   switch (mechanism) {
     case 'PLAIN':
       // RFC 4616: [authzid] NUL authcid NUL passwd
-      return response.split('\0', 3)[1];
+      // With a part missing the second of two is the password.
+      return response.split('\0').length === 3 ? response.split('\0')[1] : undefined;
     case 'LOGIN':
     case 'EXTERNAL':
     case 'ANONYMOUS':

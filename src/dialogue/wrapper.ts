@@ -40,6 +40,14 @@ export function tellWrapper(opening: Buffer): Wrapper | 'maybe' | undefined {
   }
 }
 
+/** What a proxy answers, as far as it is there: captures may show an answer before what it answers. */
+export function mayBeProxyAnswer(opening: Buffer): boolean {
+  if (opening.length === 0) return false;
+  if (opening[0] === 5) return (opening[1] ?? 0) <= 2;
+  if (opening[0] === 0) return (opening[1] ?? 90) === 90;
+  return isBeginningOf(opening, Buffer.from('HTTP/1.'));
+}
+
 /** RFC 8446 §5.1: type, version 3.x; a handshake begins with the kind of its hello. */
 function tellTlsRecord(opening: Buffer): Wrapper | 'maybe' | undefined {
   if ((opening[1] ?? 3) !== 3 || (opening[2] ?? 0) > 4) return undefined;

@@ -85,7 +85,10 @@ export class Pop3Decoder implements DialogueDecoder {
 
   /** Reads one command, unless the answer before it decides what the client's next octets are. */
   #readClient(): boolean {
-    if (this.#client.takeGap() !== undefined) return true;
+    if (this.#client.takeGap() !== undefined) {
+      for (const { exchange } of this.#pending) exchange?.lose();
+      return true;
+    }
     if (this.#isSaslTurn) return this.#readSaslResponse();
     if (this.#isTextTurn) return this.#readSentText();
     const last = this.#pending.at(-1);
