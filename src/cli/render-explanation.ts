@@ -170,7 +170,9 @@ function completeness({ complete, missing }: ExplainedMail): string {
   return holes.length === 0 ? 'incomplete' : `incomplete: missing ${holes.join(', ')}`;
 }
 
-function acceptance({ accepted }: ExplainedMail): string[] {
+/** Where the mail was handed to the server; what is fetched needs no consent. */
+function acceptance({ method, accepted }: ExplainedMail): string[] {
+  if (!/^(?:DATA|BDAT|APPEND)/.test(method)) return [];
   return [accepted === null ? 'the answer was not captured' : accepted ? 'accepted' : 'refused at the end'];
 }
 

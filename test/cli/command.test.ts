@@ -150,6 +150,39 @@ test('mailproc survives a reader of its output that goes away', () =>
     assert.doesNotMatch(stderr, /EPIPE/);
   }));
 
+test('mailproc explain shows a capture to a person, and as JSON', () =>
+  inTemporaryFolder(async (folder) => {
+    const shown = await runMailproc(folder, 'explain', oneMail, '--timezone', 'UTC');
+    assert.equal(shown.status, 0, shown.stderr);
+    assert.match(shown.stdout, /pcapng, [\d,]+ octets, \d+ packets, ETHERNET \(1\)/);
+    assert.match(shown.stdout, /SMTP, told by the server's first words/);
+    assert.match(shown.stdout, /= mail: DATA, [\d,]+ octets to frame \d+; whole; accepted/);
+    const json = await runMailproc(folder, 'explain', oneMail, '--json');
+    const told = JSON.parse(json.stdout) as {
+      files: unknown[];
+      connections: { kind: string }[];
+      totals: object;
+    };
+    assert.deepEqual([told.files.length, told.connections.map(({ kind }) => kind)], [1, ['smtp']]);
+    assert.deepEqual(readdirSync(folder), [], 'nothing was made');
+  }));
+
+test('mailproc explain of a capture without mail is still valid JSON', () =>
+  inTemporaryFolder(async (folder) => {
+    writeFileSync(join(folder, 'no.pcap'), 'no capture');
+    const { status, stdout } = await runMailproc(folder, 'explain', 'no.pcap', '--json');
+    assert.equal(status, 3);
+    const told = JSON.parse(stdout) as { connections: unknown[] };
+    assert.deepEqual(told.connections, []);
+  }));
+
+test('mailproc explain of a directory says what to name instead', () =>
+  inTemporaryFolder(async (folder) => {
+    const { status, stderr } = await runMailproc(folder, 'explain', '.');
+    assert.equal(status, 2);
+    assert.match(stderr, /it is a directory/);
+  }));
+
 test('mailproc --help and --version answer and exit with 0', async () => {
   const help = await runMailproc('.', '--help');
   assert.equal(help.status, 0);

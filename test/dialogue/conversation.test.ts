@@ -5,7 +5,15 @@ import fc from 'fast-check';
 import { dialogueLimits } from '../../src/core/limits.ts';
 import { KeyLog } from '../../src/dialogue/tls/key-log.ts';
 import type { StreamEvent } from '../../src/stream/types.ts';
-import { client, conversation, cuts, defaultClient, lost, server, type Turn } from '../support/conversation.ts';
+import {
+  client,
+  conversation,
+  cuts,
+  defaultClient,
+  lost,
+  server,
+  type Turn,
+} from '../support/conversation.ts';
 import { elsewhere, overhear, overhearAll } from '../support/overhear.ts';
 import { generateSession } from './tls/generated-sessions.ts';
 
@@ -68,20 +76,27 @@ for (const [name, turns] of Object.entries(protocols)) {
   test(`Conversation tells ${name} at any port, cut in any way`, () => {
     overhearAll(turns, { server: elsewhere }, ({ summary, mails }, cut) => {
       assert.equal(summary.kind, name, cut);
-      assert.deepEqual(mails.map(({ bytes }) => bytes.toString()), [mailText], cut);
+      assert.deepEqual(
+        mails.map(({ bytes }) => bytes.toString()),
+        [mailText],
+        cut,
+      );
       assert.equal(summary.octets.other, 0);
     });
   });
 
   test(`Conversation turns the roles of ${name} round where the handshake is missing`, () => {
-    const reversed = turns.map((turn): Turn => ({ ...turn, sender: turn.sender === 'client' ? 'server' : 'client' }));
+    const reversed = turns.map(
+      (turn): Turn => ({ ...turn, sender: turn.sender === 'client' ? 'server' : 'client' }),
+    );
     const options = { client: elsewhere, server: defaultClient, handshakeSeen: false };
     overhearAll(reversed, options, ({ summary, mails }, cut) => {
       assert.deepEqual([summary.kind, summary.reversed], [name, true], cut);
       assert.deepEqual(summary.connection.server, elsewhere, cut);
-      assert.deepEqual(mails.map(({ connection, bytes }) => [connection.server, bytes.toString()]), [
-        [elsewhere, mailText],
-      ]);
+      assert.deepEqual(
+        mails.map(({ connection, bytes }) => [connection.server, bytes.toString()]),
+        [[elsewhere, mailText]],
+      );
     });
   });
 
@@ -111,7 +126,8 @@ for (const [name, turns] of Object.entries(protocols)) {
 }
 
 test('Conversation finds the mail where the other side was not captured', () => {
-  const only = (turns: readonly Turn[], sender: Turn['sender']) => turns.filter((turn) => turn.sender === sender);
+  const only = (turns: readonly Turn[], sender: Turn['sender']) =>
+    turns.filter((turn) => turn.sender === sender);
   const cases = [
     [only(smtp, 'client'), 'smtp'],
     [only(pop3, 'server'), 'pop3'],
@@ -134,7 +150,11 @@ test('Conversation peels a PROXY header and SOCKS off each other', () => {
     ...smtp,
   ];
   overhearAll(turns, { server: elsewhere }, ({ summary, mails }, cut) => {
-    assert.deepEqual(summary.layers.map((layer) => layer.name), ['proxy-header', 'socks'], cut);
+    assert.deepEqual(
+      summary.layers.map((layer) => layer.name),
+      ['proxy-header', 'socks'],
+      cut,
+    );
     assert.equal(mails.length, 1, cut);
   });
 });
@@ -142,7 +162,9 @@ test('Conversation peels a PROXY header and SOCKS off each other', () => {
 test('Conversation ends with the layers that it allows', () => {
   const header = client('PROXY UNKNOWN\r\n');
   const nested = (depth: number) => [...Array.from({ length: depth }, () => header), ...smtp];
-  overhearAll(nested(dialogueLimits.layersMax), { server: elsewhere }, ({ mails }) => assert.equal(mails.length, 1));
+  overhearAll(nested(dialogueLimits.layersMax), { server: elsewhere }, ({ mails }) =>
+    assert.equal(mails.length, 1),
+  );
   overhearAll(nested(dialogueLimits.layersMax + 1), { server: elsewhere }, ({ summary, mails }) => {
     assert.equal(mails.length, 0);
     assert.match(summary.noMail ?? '', /layers/);
@@ -170,7 +192,13 @@ test('Conversation goes on where STARTTLS was refused, and where a proxy had tak
 
 test('Conversation counts TLS without secrets as encrypted, its handshake too, and what was before it not', () => {
   const hello = Buffer.from('160301000a01000006030300000000', 'hex');
-  const turns = [...smtp.slice(0, 3), client('STARTTLS\r\n'), server('220 go\r\n'), client(hello), server(hello)];
+  const turns = [
+    ...smtp.slice(0, 3),
+    client('STARTTLS\r\n'),
+    server('220 go\r\n'),
+    client(hello),
+    server(hello),
+  ];
   overhearAll(turns, {}, ({ summary }, cut) => {
     assert.equal(summary.kind, 'encrypted', cut);
     assert.equal(summary.octets.encrypted, hello.length * 2, cut);
@@ -208,15 +236,25 @@ test('Conversation reads IMAP in DEFLATE in TLS at any port, also with the roles
   const { keyLog, events: spoken } = await compressedImapInTls();
   const secrets = new KeyLog();
   secrets.add(keyLog);
-  const reversed = spoken.map((event) => ({ ...event, sender: event.sender === 'client' ? 'server' : 'client' }) as const);
+  const reversed = spoken.map(
+    (event) => ({ ...event, sender: event.sender === 'client' ? 'server' : 'client' }) as const,
+  );
   const end: StreamEvent = { kind: 'close', side: 'both', reason: 'end' };
   for (const [what, played] of [
     ['as captured', [opened(elsewhere), ...spoken, end]],
     ['reversed', [opened(defaultClient, elsewhere, false), ...reversed, end]],
   ] as const) {
     const { summary, mails } = overhear(played, secrets);
-    assert.deepEqual(mails.map(({ bytes, layer }) => [bytes.toString(), layer]), [[mailText, 'compress']], what);
-    assert.deepEqual(summary.layers.map(({ name }) => name), ['tls', 'compress'], what);
+    assert.deepEqual(
+      mails.map(({ bytes, layer }) => [bytes.toString(), layer]),
+      [[mailText, 'compress']],
+      what,
+    );
+    assert.deepEqual(
+      summary.layers.map(({ name }) => name),
+      ['tls', 'compress'],
+      what,
+    );
     assert.deepEqual(summary.connection.server, elsewhere, what);
     assert.match(summary.layers[0]?.detail ?? '', /decrypted$/);
   }
@@ -226,7 +264,10 @@ test('Conversation holds little while it is undecided, whatever is said', () => 
   const line = server('text that says nothing at all to anybody\r\n');
   const turns = Array.from({ length: 400 }, () => line);
   const { lostInterestAfter } = overhear(events(turns, { server: elsewhere, handshakeSeen: false }));
-  assert(lostInterestAfter !== undefined && lostInterestAfter <= 2 * dialogueLimits.sniffBytesMax + line.bytes.length);
+  assert(
+    lostInterestAfter !== undefined &&
+      lostInterestAfter <= 2 * dialogueLimits.sniffBytesMax + line.bytes.length,
+  );
   const holes = Array.from({ length: 5000 }, () => lost(client('x')));
   const { lostInterestAfter: afterHoles } = overhear(events(holes, { server: elsewhere }));
   assert.equal(afterHoles, 0);

@@ -58,7 +58,10 @@ const table: readonly (readonly [Case, string])[] = [
   [{ late: true, server: 'a7 UID FETCH 1:* (FLAGS)\r\n' }, 'imap by client reversed'],
   [{ late: true, server: 'RETR 7\r\n' }, 'pop3 by client reversed'],
   [{ late: true, client: 'some text\r\n', server: 'other text\r\n' }, 'undecided'],
-  [{ late: true, client: 'some text\r\n', server: 'other text\r\n', final: true }, 'none: unknown text protocol'],
+  [
+    { late: true, client: 'some text\r\n', server: 'other text\r\n', final: true },
+    'none: unknown text protocol',
+  ],
   // Prose is no command of IMAP, and against the port one sentence does not count.
   [{ late: true, hint: 'smtp', client: 'please close\r\n' }, 'undecided'],
   [{ late: true, hint: 'smtp', client: 'at 5 list\r\n' }, 'undecided'],
@@ -87,7 +90,7 @@ const table: readonly (readonly [Case, string])[] = [
   [{ client: 'PASS x\r\nNICK joe\r\n', server: ':irc NOTICE * :hi\r\n' }, 'none: IRC'],
   [{ server: 'RFB 003.008\n' }, 'none: VNC'],
   [{ client: 'stats items\r\n' }, 'none: unknown text protocol'],
-  [{ client: 'set id 0 0 5\r\n' , server: 'STORED\r\n' }, 'none: unknown text protocol'],
+  [{ client: 'set id 0 0 5\r\n', server: 'STORED\r\n' }, 'none: unknown text protocol'],
   [{ client: '\0\0\0\x10' }, 'none: unknown binary protocol'],
   [{ client: '\x13BitTorrent protocol' }, 'none: BitTorrent'],
   [{ server: '\xff\xfd\x18' }, 'none: unknown binary protocol'],

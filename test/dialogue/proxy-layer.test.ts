@@ -156,7 +156,12 @@ for (const { name: what, kind, turns, target } of negotiations) {
 }
 
 const refusals: readonly (readonly [string, Kind, ...(readonly ['C' | 'S', Buffer])[]])[] = [
-  ['SOCKS 4 that is refused', 'socks', ['C', octets('04 01 0019 c6336419 00')], ['S', octets('00 5b 0000 00000000')]],
+  [
+    'SOCKS 4 that is refused',
+    'socks',
+    ['C', octets('04 01 0019 c6336419 00')],
+    ['S', octets('00 5b 0000 00000000')],
+  ],
   ['SOCKS 5 without an acceptable method', 'socks', ['C', octets('05 01 00')], ['S', octets('05 ff')]],
   ['SOCKS 5 with GSSAPI', 'socks', ['C', octets('05 01 01')], ['S', octets('05 01')]],
   ['SOCKS 5 with a wrong password', 'socks', ['C', octets('05 01 02')], ['S', octets('05 02 01 01')]],
@@ -176,7 +181,11 @@ for (const [what, kind, ...turns] of refusals) {
     const events = said(...turns, ['C', hello], ['S', greeting]);
     for (const way of ['as captured', 'per octet'] as const) {
       const outcome = feed(new ProxyLayer(kind), recut(events, way));
-      assert.deepEqual(outcome.notes.map((note) => note.what), ['absent'], way);
+      assert.deepEqual(
+        outcome.notes.map((note) => note.what),
+        ['absent'],
+        way,
+      );
       assert.deepEqual(outcome.closes, [END]);
     }
   });
@@ -192,7 +201,13 @@ test('ProxyLayer takes a PROXY line of 107 octets', () => {
 test('ProxyLayer passes what stands behind a hole in the negotiation, and the hole', () => {
   const [request, next] = said(['C', octets('05 01 00')], ['C', hello]);
   assert(request && next);
-  const gap = { kind: 'gap', sender: 'client', length: 10, sequence: request.sequence + 3, seen: sighting(2) } as const;
+  const gap = {
+    kind: 'gap',
+    sender: 'client',
+    length: 10,
+    sequence: request.sequence + 3,
+    seen: sighting(2),
+  } as const;
   const outcome = feed(new ProxyLayer('socks'), [request, gap, next, END]);
   assert.deepEqual(outcome.client, hello);
   assert.deepEqual(outcome.gaps, [gap]);
