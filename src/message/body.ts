@@ -133,17 +133,21 @@ class BodyReader {
     return true;
   }
 
+  /**
+   * True where the files inside stand for the winmail.dat. One that is damaged, or that gave nothing, is listed
+   * as well: its octets are all that was sent, so nothing is lost with it.
+   */
   #openTnef(entity: Entity, content: Buffer): boolean {
-    const tnef = readTnef(content, this.#context, (length) => this.#loss.mayDecode(length, entity.bodyStart));
+    const { bodyStart } = entity;
+    const tnef = readTnef(content, this.#context, (length) => this.#loss.mayDecode(length, bodyStart));
     if (tnef === undefined) {
-      this.#loss.lost('message.tnef-damaged', entity.bodyStart, 'winmail.dat without the TNEF signature');
+      this.#loss.note('message.tnef-damaged', bodyStart, 'winmail.dat without the TNEF signature');
       return false;
     }
-    if (tnef.damaged)
-      this.#loss.lost('message.tnef-damaged', entity.bodyStart, 'winmail.dat is cut off or damaged');
+    if (tnef.damaged) this.#loss.note('message.tnef-damaged', bodyStart, 'winmail.dat is cut off or damaged');
     if (this.tnefText === '') this.tnefText = tnef.text;
     for (const file of tnef.files) this.files.add(file);
-    return true;
+    return !tnef.damaged && (tnef.files.length > 0 || tnef.text !== '');
   }
 
   #noteEncryption(entity: Entity): void {

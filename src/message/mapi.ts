@@ -8,6 +8,8 @@ export interface MapiProperty {
   readonly bytes: Buffer;
   /** The octets are UTF-16LE. */
   readonly unicode: boolean;
+  /** The octets are an interface id (16 octets) and what that interface stores. */
+  readonly isObject: boolean;
 }
 
 export type MapiProperties = ReadonlyMap<number, MapiProperty>;
@@ -86,7 +88,11 @@ function readValue(
     const length = bytes.readUInt32LE(offset);
     offset += 4;
     if (index === 0 && !properties.has(id)) {
-      properties.set(id, { bytes: bytes.subarray(offset, offset + length), unicode: base === unicodeType });
+      properties.set(id, {
+        bytes: bytes.subarray(offset, offset + length),
+        unicode: base === unicodeType,
+        isObject: base === objectType,
+      });
     }
     offset += padded(length);
   }

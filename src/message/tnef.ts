@@ -24,7 +24,7 @@ const attributeHeaderBytes = 9;
 const checksumBytes = 2;
 /** Mails attached to mails attached to mails. */
 const nestingMax = 8;
-/** MAPI wraps an embedded message in an object with this many octets before the TNEF stream. */
+/** An object's octets (an embedded message, an OLE storage) begin with the id of its interface (§2.1.3.4.2). */
 const interfaceIdBytes = 16;
 
 /** Attribute ids without their type. */
@@ -76,6 +76,8 @@ class TnefReader {
   #properties: MapiProperties | undefined;
   #codePage: string | undefined;
   #damaged = false;
+  /** Text of the first attached mail, for a mail that says nothing itself. */
+  #attachedText = '';
 
   constructor(bytes: Buffer, context: CharsetContext, mayDecode: (length: number) => boolean, depth: number) {
     this.#bytes = bytes;
@@ -88,6 +90,12 @@ class TnefReader {
     const bytes = this.#bytes;
     let offset = 6;
     while (offset + attributeHeaderBytes <= bytes.length) {
+      // §2.1.3.1: an attribute is the message's (1) or an attachment's (2); anything else is damage.
+      const level = bytes.readUInt8(offset);
+      if (level !== 1 && level !== 2) {
+        this.#damaged = true;
+        break;
+      }
       const id = bytes.readUInt16LE(offset + 1);
       const length = bytes.readUInt32LE(offset + 5);
       const start = offset + attributeHeaderBytes;
@@ -97,7 +105,8 @@ class TnefReader {
     }
     const files: FoundFile[] = [];
     for (const attachment of this.#attachments) this.#finish(attachment, files);
-    return { files, text: this.#text(), damaged: this.#damaged };
+    const text = this.#text();
+    return { files, text: text === '' ? this.#attachedText : text, damaged: this.#damaged };
   }
 
   #take(id: number, data: Buffer): void {
@@ -130,18 +139,19 @@ class TnefReader {
 
   #finish({ title, data, properties }: AttachmentInProgress, files: FoundFile[]): void {
     const object = properties?.get(Property.attachData);
-    const embedded = object?.bytes.subarray(interfaceIdBytes);
-    if (embedded !== undefined && embedded.length > 6 && embedded.readUInt32LE(0) === signature) {
+    const content = object?.isObject ? object.bytes.subarray(interfaceIdBytes) : object?.bytes;
+    if (content !== undefined && content.length > 6 && content.readUInt32LE(0) === signature) {
       if (this.#depth >= nestingMax) {
         this.#damaged = true;
         return;
       }
-      const inner = new TnefReader(embedded, this.#context, this.#mayDecode, this.#depth + 1).read();
+      const inner = new TnefReader(content, this.#context, this.#mayDecode, this.#depth + 1).read();
       for (const file of inner.files) files.push(file);
       if (inner.damaged) this.#damaged = true;
+      if (this.#attachedText === '') this.#attachedText = inner.text;
       return;
     }
-    const bytes = data ?? object?.bytes;
+    const bytes = data ?? content;
     if (bytes === undefined) return;
     const name =
       this.#string(properties, Property.attachLongFileName) ??
