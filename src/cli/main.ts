@@ -59,6 +59,8 @@ async function runIngest(root: string, day: string, settings: Settings): Promise
     timeZone: settings.timezone,
     store: settings.store,
     imageFolder: settings.images,
+    attachmentFolder: settings.attachments,
+    messageFolder: settings.messages,
     ports: settings.ports,
     keyLogFile: settings.keylog,
     reprocess: settings.reprocess,

@@ -6,6 +6,8 @@ import type { PortHints } from '../pipeline/job.ts';
 export interface Settings {
   readonly store: string;
   readonly images: string;
+  readonly attachments: string | undefined;
+  readonly messages: string | undefined;
   readonly keylog: string | undefined;
   readonly timezone: string;
   readonly ports: PortHints;
@@ -38,6 +40,18 @@ export const definitions: { readonly [Name in SettingName]: Definition<Settings[
     flags: '--images <dir>',
     help: 'folder for images, one subfolder a capture (default "image")',
     fallback: () => 'image',
+    read: readText,
+  },
+  attachments: {
+    flags: '--attachments <dir>',
+    help: 'write attachments that are no image too, one subfolder a capture',
+    fallback: () => undefined,
+    read: readText,
+  },
+  messages: {
+    flags: '--messages <dir>',
+    help: "write each mail's own octets too, as <day>/<mail_key>.eml",
+    fallback: () => undefined,
     read: readText,
   },
   keylog: {

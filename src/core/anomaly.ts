@@ -44,6 +44,7 @@ export type AnomalyCode =
   // record: what a mail carried
   | 'record.image-invalid'
   | 'record.image-limit'
+  | 'record.attachment-limit'
   | 'record.value-cut';
 
 export interface Anomaly {

@@ -183,7 +183,9 @@ export const recordLimits = {
   imagePixelsMax: 250_000_000,
   /** Images written for one mail. */
   imagesMax: 1000,
-  /** Octets of the readable part of an image's file name: with key and extension below the 143 of eCryptfs. */
+  /** Other attachments written for one mail, where they are wanted. */
+  attachmentsMax: 1000,
+  /** Octets of the readable part of a file's name: with key and extension below the 143 of eCryptfs. */
   fileNameBytesMax: 100,
   /** Octets of the folder that is named after a capture; file systems end at 255. */
   folderNameBytesMax: 200,
@@ -200,8 +202,8 @@ export const storeLimits = {
   lineBytesMax: 256 << 20,
   /** Octets read from or written to a file at once. */
   blockBytes: 1 << 20,
-  /** Image files written at the same time: enough to hide the disk's answer. */
-  imageWritesMax: 8,
+  /** Files written at the same time: enough to hide the disk's answer. */
+  fileWritesMax: 8,
   /** How long a run waits for another one's transaction; that takes milliseconds for a batch. */
   busyTimeoutMs: 30_000,
   /** A lease not renewed for so long is free: a run that is alive renews it several times in between. */

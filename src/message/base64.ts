@@ -182,5 +182,6 @@ function decodeAroundGaps(
   }
   const tail = decodeBase64(source, position, end);
   pieces.push(tail.bytes);
-  return { bytes: Buffer.concat(pieces), cutOff: true };
+  // That the gaps cost something is known already.
+  return { bytes: Buffer.concat(pieces), cutOff: tail.cutOff };
 }

@@ -14,6 +14,10 @@ export interface Job {
   /** See `openStore`. */
   readonly store: string;
   readonly imageFolder: string;
+  /** undefined: attachments that are no image are listed, not written. */
+  readonly attachmentFolder?: string | undefined;
+  /** undefined: the mails' own octets are not written. */
+  readonly messageFolder?: string | undefined;
   /** Besides the well-known ones. */
   readonly ports: PortHints;
   readonly keyLogFile: string | undefined;

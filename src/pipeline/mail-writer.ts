@@ -1,29 +1,23 @@
-/** Joins the writing stages: raw messages in, rows and image files out. */
+/** Joins the writing stages: raw messages in, rows in the store and files out, all of it counted. */
 import type { CaptureFile } from '../capture/types.ts';
 import type { ZoneClock } from '../core/clock.ts';
 import { pipelineLimits } from '../core/limits.ts';
 import type { RawMessage } from '../dialogue/types.ts';
-import { decodeMessage } from '../message/decode-message.ts';
-import { buildRecord } from '../record/build-record.ts';
 import type { MailRecord } from '../record/types.ts';
-import { ImageFolder } from '../store/image-folder.ts';
 import type { Sink } from '../store/sink.ts';
 import type { Job, Watcher } from './job.ts';
+import { type MadeMail, MailMaker } from './mail-maker.ts';
 import { countAnomaly, type Report } from './report.ts';
 
 export class MailWriter {
-  readonly #job: Job;
+  readonly #maker: MailMaker;
   readonly #sink: Sink;
-  readonly #clock: ZoneClock;
-  readonly #images: ImageFolder;
   readonly #report: Report;
   readonly #watcher: Watcher;
 
   constructor(job: Job, sink: Sink, clock: ZoneClock, report: Report, watcher: Watcher) {
-    this.#job = job;
+    this.#maker = new MailMaker(job, clock);
     this.#sink = sink;
-    this.#clock = clock;
-    this.#images = new ImageFolder(job.imageFolder);
     this.#report = report;
     this.#watcher = watcher;
   }
@@ -41,7 +35,7 @@ export class MailWriter {
     let octets = 0;
     for (const raw of messages) {
       signal.throwIfAborted();
-      batch.push(await this.#record(raw, files));
+      batch.push(this.#count(await this.#maker.make(raw, files)));
       octets += raw.bytes.length;
       if (batch.length < pipelineLimits.batchRecords && octets < pipelineLimits.batchBytes) continue;
       await this.#write(batch);
@@ -52,34 +46,21 @@ export class MailWriter {
     signal.throwIfAborted();
   }
 
-  async #record(raw: RawMessage, files: readonly CaptureFile[]): Promise<MailRecord> {
-    const message = decodeMessage(raw.bytes);
-    const built = await buildRecord(raw, message, {
-      // A mail belongs to the day in whose capture it began, also where it ended behind midnight.
-      day: files[raw.first.capture]?.day ?? this.#job.day,
-      clock: this.#clock,
-      captures: files.map((file) => file.path),
-      imageFolder: this.#job.imageFolder,
-    });
-    // Images first: a run killed in between leaves no row that names an image which is not there.
-    const { written } = await this.#images.write(built.images);
+  /** Takes over what making a mail has told; returns its record. */
+  #count({ record, anomalies, imagesFound, imagesWritten }: MadeMail): MailRecord {
     const { images } = this.#report;
-    images.found += built.images.length;
-    images.written += written;
-    for (const each of [...raw.anomalies, ...message.anomalies, ...built.anomalies]) {
+    images.found += imagesFound;
+    images.written += imagesWritten;
+    for (const each of anomalies) {
       countAnomaly(this.#report, each.code);
       if (each.code === 'record.image-invalid') images.invalid++;
-      this.#watcher.anomaly(built.record.columns.file_path, each.code, each.at, each.detail);
+      this.#watcher.anomaly(record.columns.file_path, each.code, each.at, each.detail);
     }
-    this.#countMail(built.record);
-    return built.record;
-  }
-
-  #countMail({ protocol, columns, detail }: MailRecord): void {
-    const counts = this.#report.mails[protocol];
+    const counts = this.#report.mails[record.protocol];
     counts.seen++;
-    counts.octets += detail.raw_size;
-    if (columns.parse_sign === 0) counts.incomplete++;
+    counts.octets += record.detail.raw_size;
+    if (record.columns.parse_sign === 0) counts.incomplete++;
+    return record;
   }
 
   async #write(batch: readonly MailRecord[]): Promise<void> {

@@ -10,9 +10,9 @@ import { recordLimits } from '../core/limits.ts';
 import type { RawMessage } from '../dialogue/types.ts';
 import type { Address, Message } from '../message/types.ts';
 import { cleanLine, cleanText } from './clean-text.ts';
-import { type FoundFiles, findImages } from './images.ts';
+import { type FoundFiles, findFiles } from './files.ts';
 import { mailKey } from './mail-key.ts';
-import type { ImageFile, MailColumns, MailDetail, MailRecord } from './types.ts';
+import type { MailColumns, MailDetail, MailRecord, OutputFile } from './types.ts';
 
 /** Local time of the configured zone. */
 export interface ZoneClock {
@@ -28,12 +28,16 @@ export interface RecordContext {
   readonly captures: readonly string[];
   /** As the user gave it: the paths in the detail begin with it. */
   readonly imageFolder: string;
+  /** undefined where attachments that are no image are not written. */
+  readonly attachmentFolder?: string | undefined;
 }
 
 export interface BuiltRecord {
   readonly record: MailRecord;
   /** To be written below the image folder; `bytes` may be views of the raw message. */
-  readonly images: readonly ImageFile[];
+  readonly images: readonly OutputFile[];
+  /** The same for the folder of the attachments. */
+  readonly attachments: readonly OutputFile[];
   /** What went wrong in this stage; those of the stages before are not repeated. */
   readonly anomalies: readonly Anomaly[];
 }
@@ -46,15 +50,21 @@ export async function buildRecord(
   const path = context.captures[raw.last.capture];
   assert(path !== undefined, `capture ${raw.last.capture} is not in the series`);
   const key = mailKey(raw);
-  const found = await findImages(message.attachments, {
+  const found = await findFiles(message.attachments, {
     mailKey: key,
     captureName: basename(path),
     imageFolder: context.imageFolder,
+    attachmentFolder: context.attachmentFolder,
   });
-  const anomalies = imageAnomalies(found, message.falseImages, `${path} frame ${raw.first.frame}`);
+  const anomalies = fileAnomalies(found, message.falseImages, `${path} frame ${raw.first.frame}`);
   const columns = buildColumns(raw, message, context, path, found.images.length > 0);
   const detail = buildDetail(raw, message, key, found, anomalies);
-  return { record: { protocol: raw.protocol, columns, detail }, images: found.files, anomalies };
+  return {
+    record: { protocol: raw.protocol, columns, detail },
+    images: found.imageFiles,
+    attachments: found.attachmentFiles,
+    anomalies,
+  };
 }
 
 function buildColumns(
@@ -169,7 +179,7 @@ function lineOrNull(text: string | null | undefined): string | null {
   return line === '' ? null : line;
 }
 
-function imageAnomalies(found: FoundFiles, falseImages: number, at: string): Anomaly[] {
+function fileAnomalies(found: FoundFiles, falseImages: number, at: string): Anomaly[] {
   const anomalies = found.rejected.map(({ code, detail }) => anomaly(code, at, detail));
   for (let index = 0; index < falseImages; index++) {
     anomalies.push(anomaly('record.image-invalid', at, 'declared or named as an image but is none'));

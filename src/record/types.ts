@@ -100,9 +100,9 @@ export interface MailRecord {
   readonly detail: MailDetail;
 }
 
-/** An image to be written below the image folder. */
-export interface ImageFile {
-  /** Safe, relative to the image folder: `<capture file name>/<file name>`. */
+/** To be written below one of the output folders. */
+export interface OutputFile {
+  /** Safe, relative to that folder: exactly a folder and a file name. */
   readonly path: string;
   readonly bytes: Buffer;
 }

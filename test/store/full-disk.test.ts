@@ -10,7 +10,7 @@ import { day, sampleRecord } from './samples.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const storeModule = new URL('../../src/store/open-store.js', import.meta.url).href;
-const folderModule = new URL('../../src/store/image-folder.js', import.meta.url).href;
+const folderModule = new URL('../../src/store/safe-folder.js', import.meta.url).href;
 const samplesModule = new URL('./samples.js', import.meta.url).href;
 
 /** Runs `source` in a process whose files end at 200 KiB; what it prints is JSON. */
@@ -58,13 +58,13 @@ for (const scheme of ['ndjson', 'sqlite'] as const) {
   );
 }
 
-test('a full disk under ImageFolder: no half image stays', options, async (context) => {
+test('a full disk under SafeFolder: no half image stays', options, async (context) => {
   const root = temporaryFolder(context);
   const result = runLimited(`
     import { readdirSync } from 'node:fs';
-    const { ImageFolder } = await import(${JSON.stringify(folderModule)});
+    const { SafeFolder } = await import(${JSON.stringify(folderModule)});
     const files = [['a/1', 1000], ['a/2', 300_000]].map(([path, size]) => ({ path, bytes: Buffer.alloc(size) }));
-    await new ImageFolder(${JSON.stringify(root)}).write(files).catch(({ name, code }) => {
+    await new SafeFolder(${JSON.stringify(root)}).write(files).catch(({ name, code }) => {
       console.log(JSON.stringify({ name, code, left: readdirSync(${JSON.stringify(join(root, 'a'))}) }));
     });`);
   assert.deepEqual(result, { name: 'MailprocError', code: 'store.full', left: ['1'] });

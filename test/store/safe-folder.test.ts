@@ -14,18 +14,18 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { storeLimits } from '../../src/core/limits.ts';
-import { ImageFolder } from '../../src/store/image-folder.ts';
+import { SafeFolder } from '../../src/store/safe-folder.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const bytes = Buffer.from('image');
 
-test('ImageFolder writes files for their owner alone and creates what it needs', async (context) => {
+test('SafeFolder writes files for their owner alone and creates what it needs', async (context) => {
   const root = join(temporaryFolder(context), 'deep', 'image');
   const files = [
     { path: '1.pcapng/猫 😀.png', bytes },
     { path: '2.pcapng/b.png', bytes: Buffer.alloc(0) },
   ];
-  assert.deepEqual(await new ImageFolder(root).write(files), { written: 2, present: 0 });
+  assert.deepEqual(await new SafeFolder(root).write(files), { written: 2, present: 0 });
   for (const file of files) {
     assert.deepEqual(readFileSync(join(root, file.path)), file.bytes);
     assert.equal(statSync(join(root, file.path)).mode & 0o777, 0o600);
@@ -33,40 +33,40 @@ test('ImageFolder writes files for their owner alone and creates what it needs',
   for (const folder of [root, join(root, '1.pcapng')]) assert.equal(statSync(folder).mode & 0o777, 0o700);
 });
 
-test('ImageFolder creates nothing without an image', async (context) => {
+test('SafeFolder creates nothing without a file', async (context) => {
   const root = join(temporaryFolder(context), 'image');
-  assert.deepEqual(await new ImageFolder(root).write([]), { written: 0, present: 0 });
+  assert.deepEqual(await new SafeFolder(root).write([]), { written: 0, present: 0 });
   assert.equal(existsSync(root), false);
 });
 
-test('ImageFolder leaves a file alone that is there, and mends one that differs', async (context) => {
+test('SafeFolder leaves a file alone that is there, and mends one that differs', async (context) => {
   const root = temporaryFolder(context);
   const files = [{ path: 'a/1.png', bytes }];
-  await new ImageFolder(root).write(files);
+  await new SafeFolder(root).write(files);
   utimesSync(join(root, 'a/1.png'), 1, 1);
-  assert.deepEqual(await new ImageFolder(root).write(files), { written: 0, present: 1 });
+  assert.deepEqual(await new SafeFolder(root).write(files), { written: 0, present: 1 });
   assert.equal(statSync(join(root, 'a/1.png')).mtimeMs, 1000);
   writeFileSync(join(root, 'a/1.png'), 'IMAGE');
-  assert.deepEqual(await new ImageFolder(root).write(files), { written: 1, present: 0 });
+  assert.deepEqual(await new SafeFolder(root).write(files), { written: 1, present: 0 });
   assert.deepEqual(readFileSync(join(root, 'a/1.png')), bytes);
   assert.deepEqual(readdirSync(join(root, 'a')), ['1.png']);
 });
 
-test('ImageFolder writes more files than it has open at once', async (context) => {
+test('SafeFolder writes more files than it has open at once', async (context) => {
   const root = temporaryFolder(context);
-  const count = 3 * storeLimits.imageWritesMax + 1;
+  const count = 3 * storeLimits.fileWritesMax + 1;
   const files = Array.from({ length: count }, (_, index) => ({
     path: `f/${index}`,
     bytes: Buffer.from(`${index}`),
   }));
-  assert.deepEqual(await new ImageFolder(root).write(files), { written: count, present: 0 });
+  assert.deepEqual(await new SafeFolder(root).write(files), { written: count, present: 0 });
   for (const file of files) assert.deepEqual(readFileSync(join(root, file.path)), file.bytes);
 });
 
-test('ImageFolder takes the same files from several writers at once', async (context) => {
+test('SafeFolder takes the same files from several writers at once', async (context) => {
   const root = temporaryFolder(context);
   const files = Array.from({ length: 20 }, (_, index) => ({ path: `f/${index}`, bytes }));
-  await Promise.all([1, 2, 3].map(() => new ImageFolder(root).write(files)));
+  await Promise.all([1, 2, 3].map(() => new SafeFolder(root).write(files)));
   assert.equal(readdirSync(join(root, 'f')).length, 20);
 });
 
@@ -84,16 +84,16 @@ for (const path of [
   'a/b:stream',
   'a/b\0c',
 ]) {
-  test(`ImageFolder asserts that ${JSON.stringify(path)} is not written`, async (context) => {
+  test(`SafeFolder asserts that ${JSON.stringify(path)} is not written`, async (context) => {
     const parent = temporaryFolder(context);
-    await assert.rejects(new ImageFolder(join(parent, 'image')).write([{ path, bytes }]), {
+    await assert.rejects(new SafeFolder(join(parent, 'image')).write([{ path, bytes }]), {
       name: 'AssertionError',
     });
     assert.deepEqual(readdirSync(parent), []);
   });
 }
 
-test('ImageFolder follows no symbolic link below its root', async (context) => {
+test('SafeFolder follows no symbolic link below its root', async (context) => {
   const parent = temporaryFolder(context);
   const [root, outside] = [join(parent, 'image'), join(parent, 'outside')];
   for (const folder of [root, outside, join(root, 'b')]) mkdirSync(folder);
@@ -101,7 +101,7 @@ test('ImageFolder follows no symbolic link below its root', async (context) => {
   symlinkSync(outside, join(root, 'a'));
   symlinkSync(join(outside, 'victim'), join(root, 'b', '1.png'));
 
-  const images = new ImageFolder(root);
+  const images = new SafeFolder(root);
   await assert.rejects(images.write([{ path: 'a/1.png', bytes }]), {
     name: 'MailprocError',
     code: 'store.unsafe-path',
@@ -112,25 +112,25 @@ test('ImageFolder follows no symbolic link below its root', async (context) => {
   assert.equal(readlinkSync(join(root, 'a')), outside);
 });
 
-test('ImageFolder may itself be a symbolic link', async (context) => {
+test('SafeFolder may itself be a symbolic link', async (context) => {
   const parent = temporaryFolder(context);
   mkdirSync(join(parent, 'disk'));
   symlinkSync('disk', join(parent, 'image'));
-  await new ImageFolder(join(parent, 'image')).write([{ path: 'a/1.png', bytes }]);
+  await new SafeFolder(join(parent, 'image')).write([{ path: 'a/1.png', bytes }]);
   assert.deepEqual(readFileSync(join(parent, 'disk', 'a', '1.png')), bytes);
 });
 
-test('ImageFolder reports a file in the place of a folder and a folder in the place of a file', async (context) => {
+test('SafeFolder reports a file in the place of a folder and a folder in the place of a file', async (context) => {
   const root = temporaryFolder(context);
   writeFileSync(join(root, 'a'), '');
   mkdirSync(join(root, 'b', '1.png'), { recursive: true });
-  const images = new ImageFolder(root);
+  const images = new SafeFolder(root);
   await assert.rejects(images.write([{ path: 'a/1.png', bytes }]), { name: 'MailprocError' });
   await assert.rejects(images.write([{ path: 'b/1.png', bytes }]), { name: 'MailprocError' });
   assert.deepEqual(readdirSync(join(root, 'b')), ['1.png'], 'nothing temporary stays');
 });
 
-test('ImageFolder removes what killed runs have left and nothing else', async (context) => {
+test('SafeFolder removes what killed runs have left and nothing else', async (context) => {
   const root = temporaryFolder(context);
   const folder = join(root, 'a');
   mkdirSync(folder);
@@ -143,6 +143,6 @@ test('ImageFolder removes what killed runs have left and nothing else', async (c
   };
   for (const name of Object.values(names)) writeFileSync(join(folder, name), '');
   utimesSync(join(folder, names.old), 1, 1);
-  await new ImageFolder(root).write([{ path: 'a/1.png', bytes }]);
+  await new SafeFolder(root).write([{ path: 'a/1.png', bytes }]);
   assert.deepEqual(readdirSync(folder).sort(), [names.alive, names.other, '1.png'].sort());
 });

@@ -1,7 +1,7 @@
 /**
- * The folder of the images: files appear whole or not at all, and nothing is ever written outside. The
- * paths come from `buildRecord`, which makes them safe; they are checked again, because a mistake
- * there would let a stranger's mail write to the disk.
+ * A folder for what mails carry (images, attachments, the mails themselves): files appear whole or not at
+ * all, and nothing is ever written outside. The paths come from the record stage, which makes them safe; they
+ * are checked again, because a mistake there would let a stranger's mail write to the disk.
  */
 import { strict as assert } from 'node:assert';
 import { randomBytes } from 'node:crypto';
@@ -11,31 +11,31 @@ import { join } from 'node:path';
 import { pid } from 'node:process';
 import { MailprocError } from '../core/errors.ts';
 import { storeLimits } from '../core/limits.ts';
-import type { ImageFile } from '../record/types.ts';
+import type { OutputFile } from '../record/types.ts';
 import { isAlive } from './process.ts';
 import { fileError } from './store-error.ts';
 
-export interface WrittenImages {
+export interface WrittenFiles {
   readonly written: number;
   /** There before with the same octets: left alone. */
   readonly present: number;
 }
 
-export class ImageFolder {
+export class SafeFolder {
   readonly root: string;
   /** Folders that were looked through for what killed runs left behind. */
   readonly #swept = new Set<string>();
 
-  /** `root` is created at the first image. It may be a symbolic link; nothing below it may. */
+  /** `root` is created at the first file. It may be a symbolic link; nothing below it may. */
   constructor(root: string) {
     this.root = root;
   }
 
   /** Resolves once the files are durable. Writing the same files again is safe, by several runs at once too. */
-  async write(files: readonly ImageFile[]): Promise<WrittenImages> {
+  async write(files: readonly OutputFile[]): Promise<WrittenFiles> {
     let written = 0;
-    for (let index = 0; index < files.length; index += storeLimits.imageWritesMax) {
-      const some = files.slice(index, index + storeLimits.imageWritesMax);
+    for (let index = 0; index < files.length; index += storeLimits.fileWritesMax) {
+      const some = files.slice(index, index + storeLimits.fileWritesMax);
       for (const folder of new Set(some.map((file) => splitPath(file.path)[0]))) await this.#prepare(folder);
       const results = await Promise.allSettled(some.map((file) => this.#writeOne(file)));
       for (const result of results) {
@@ -46,7 +46,7 @@ export class ImageFolder {
     return { written, present: files.length - written };
   }
 
-  /** Creates the folder of one capture and makes sure that it really lies below the root. */
+  /** Creates one folder below the root and makes sure that it really lies below the root. */
   async #prepare(folder: string): Promise<void> {
     const path = join(this.root, folder);
     try {
@@ -54,7 +54,7 @@ export class ImageFolder {
       if (!(await lstat(path)).isDirectory()) {
         throw new MailprocError(
           'store.unsafe-path',
-          `write images to ${path}: a symbolic link leads elsewhere`,
+          `write files to ${path}: a symbolic link leads elsewhere`,
           {
             hint: 'remove the link',
           },
@@ -64,12 +64,12 @@ export class ImageFolder {
       this.#swept.add(folder);
       await sweep(path);
     } catch (error) {
-      throw fileError(error, `create image folder ${path}`);
+      throw fileError(error, `create folder ${path}`);
     }
   }
 
   /** True where the file was written, false where it was there. */
-  async #writeOne(file: ImageFile): Promise<boolean> {
+  async #writeOne(file: OutputFile): Promise<boolean> {
     const [folder, name] = splitPath(file.path);
     const path = join(this.root, folder, name);
     const temporary = join(this.root, folder, `.${pid}-${randomBytes(8).toString('hex')}.part`);
@@ -80,7 +80,7 @@ export class ImageFolder {
       return true;
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
-      throw fileError(error, `write image ${path}`);
+      throw fileError(error, `write ${path}`);
     }
   }
 }
@@ -101,7 +101,7 @@ async function isSame(path: string, bytes: Buffer): Promise<boolean> {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  // A symbolic link is never followed: the rename puts the image in its place.
+  // A symbolic link is never followed: the rename puts the file in its place.
   return status?.isFile() === true && status.size === bytes.length && bytes.equals(await readFile(path));
 }
 
@@ -117,7 +117,7 @@ async function writeNew(path: string, bytes: Buffer): Promise<void> {
   }
 }
 
-/** Longer than any image takes to be written. */
+/** Longer than any file takes to be written. */
 const abandonedAfterMs = 3_600_000;
 
 /** Removes the temporary files of runs that were killed; those of runs at work stay. */

@@ -1,0 +1,80 @@
+/**
+ * One raw message to its record and its files. Knows neither the store nor the report: a worker thread can do
+ * it and hand on what comes out, which is plain data.
+ */
+import type { CaptureFile } from '../capture/types.ts';
+import type { Anomaly } from '../core/anomaly.ts';
+import type { ZoneClock } from '../core/clock.ts';
+import type { MissingRange, RawMessage } from '../dialogue/types.ts';
+import { decodeMessage } from '../message/decode-message.ts';
+import { buildRecord } from '../record/build-record.ts';
+import { messageFile } from '../record/message-file.ts';
+import type { MailRecord } from '../record/types.ts';
+import { SafeFolder } from '../store/safe-folder.ts';
+import type { Job } from './job.ts';
+
+export type MailOutputs = Pick<Job, 'day' | 'imageFolder' | 'attachmentFolder' | 'messageFolder'>;
+
+export interface MadeMail {
+  readonly record: MailRecord;
+  /** Of all stages from the dialogue on. */
+  readonly anomalies: readonly Anomaly[];
+  readonly imagesFound: number;
+  /** Those that were not there before. */
+  readonly imagesWritten: number;
+}
+
+export class MailMaker {
+  readonly #outputs: MailOutputs;
+  readonly #clock: ZoneClock;
+  readonly #images: SafeFolder;
+  readonly #attachments: SafeFolder | undefined;
+  readonly #messages: SafeFolder | undefined;
+
+  constructor(outputs: MailOutputs, clock: ZoneClock) {
+    this.#outputs = outputs;
+    this.#clock = clock;
+    this.#images = new SafeFolder(outputs.imageFolder);
+    this.#attachments = folderOf(outputs.attachmentFolder);
+    this.#messages = folderOf(outputs.messageFolder);
+  }
+
+  /**
+   * `files` is the series that `raw` was seen in. Resolves when the files are durable: a run killed before the
+   * row is stored leaves files without a row, never a row that names a file which is not there.
+   */
+  async make(raw: RawMessage, files: readonly CaptureFile[]): Promise<MadeMail> {
+    const message = decodeMessage(raw.bytes, { gaps: gapOffsets(raw.missing) });
+    const built = await buildRecord(raw, message, {
+      // A mail belongs to the day in whose capture it began, also where it ended behind midnight.
+      day: files[raw.first.capture]?.day ?? this.#outputs.day,
+      clock: this.#clock,
+      captures: files.map((file) => file.path),
+      imageFolder: this.#outputs.imageFolder,
+      attachmentFolder: this.#outputs.attachmentFolder,
+    });
+    const { written } = await this.#images.write(built.images);
+    await this.#attachments?.write(built.attachments);
+    await this.#messages?.write([messageFile(raw, built.record)]);
+    return {
+      record: built.record,
+      anomalies: [...raw.anomalies, ...message.anomalies, ...built.anomalies],
+      imagesFound: built.images.length,
+      imagesWritten: written,
+    };
+  }
+}
+
+function folderOf(path: string | undefined): SafeFolder | undefined {
+  return path === undefined ? undefined : new SafeFolder(path);
+}
+
+/** Where in the recovered octets each hole is: `offset` counts the lost ones before it, these do not. */
+export function gapOffsets(missing: readonly MissingRange[]): number[] {
+  let lost = 0;
+  return missing.map(({ offset, length }) => {
+    const gap = offset - lost;
+    lost += length ?? 0;
+    return gap;
+  });
+}
