@@ -8,7 +8,18 @@ import { definitions, type Settings, settingNames } from './options.ts';
 export type Request =
   | { readonly command: 'ingest'; readonly root: string; readonly date: string; readonly settings: Settings }
   | { readonly command: 'list'; readonly date: string; readonly limit: number; readonly settings: Settings }
-  | { readonly command: 'explain'; readonly files: readonly string[]; readonly settings: Settings };
+  | { readonly command: 'explain'; readonly files: readonly string[]; readonly settings: Settings }
+  | ImagesRequest;
+
+export interface ImagesRequest {
+  readonly command: 'images';
+  /** A date (`null`, `20220128`), whose images are stored, or captures to be read. */
+  readonly source: string;
+  /** Which of the captures in a directory. */
+  readonly date: string;
+  readonly output: string;
+  readonly settings: Settings;
+}
 
 const dateHelp = 'null for today, or a date as yyyyMMdd, for example 20220128';
 
@@ -56,6 +67,12 @@ function createProgram(take: (request: Promise<Request>) => void): Command {
     const limit = readLimit(options.limit);
     take(gatherSettings(options).then((settings) => ({ command: 'list', date, limit, settings })));
   });
+  addExplain(program, take);
+  addImages(program, take);
+  return program;
+}
+
+function addExplain(program: Command, take: (request: Promise<Request>) => void): void {
   const explain = program
     .command('explain')
     .description(
@@ -67,7 +84,23 @@ function createProgram(take: (request: Promise<Request>) => void): Command {
     const options = command.optsWithGlobals<CommandOptions>();
     take(gatherSettings(options).then((settings) => ({ command: 'explain', files, settings })));
   });
-  return program;
+}
+
+function addImages(program: Command, take: (request: Promise<Request>) => void): void {
+  program
+    .command('images')
+    .description('Makes a contact sheet of the images of a stored day, or of captures that are not stored.')
+    .argument('<source>', `${dateHelp}; or a capture file or directory`)
+    .argument('[date]', 'which captures of a directory', 'null')
+    .option('--output <file>', 'a .html or .webp file; more than fits goes to numbered ones', 'images.html')
+    .exitOverride()
+    .action((source: string, date: string, _: unknown, command: Command) => {
+      const options = command.optsWithGlobals<CommandOptions & { output: string }>();
+      const { output } = options;
+      take(
+        gatherSettings(options).then((settings) => ({ command: 'images', source, date, output, settings })),
+      );
+    });
 }
 
 type CommandOptions = Readonly<Record<string, unknown>>;

@@ -1,11 +1,12 @@
 /** The command: reads the arguments, runs what they ask for, and turns the outcome into an exit status. */
 import { ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
+import { type MadeSheet, sheetOfCaptures, sheetOfDay } from '../pipeline/contact-sheet/make-sheet.ts';
 import { runJob } from '../pipeline/ingest.ts';
 import type { Job, Watcher } from '../pipeline/job.ts';
 import { listRows } from '../pipeline/list-rows.ts';
 import { exitStatus } from '../pipeline/report.ts';
-import { type Request, readArguments } from './arguments.ts';
+import { type ImagesRequest, type Request, readArguments } from './arguments.ts';
 import { readDay } from './day.ts';
 import { runExplain } from './explain.ts';
 import type { Settings } from './options.ts';
@@ -33,12 +34,14 @@ export async function main(argv: readonly string[]): Promise<number> {
 function run(request: Request): Promise<number> {
   if (request.command === 'explain') return runExplain(request.files, request.settings);
   const clock = new ZoneClock(request.settings.timezone);
-  const day = readDay(request.date, () => clock.day(BigInt(Date.now()) * 1_000_000n));
+  const dayOf = (date: string) => readDay(date, () => clock.day(BigInt(Date.now()) * 1_000_000n));
   switch (request.command) {
     case 'ingest':
-      return runIngest(request.root, day, request.settings);
+      return runIngest(request.root, dayOf(request.date), request.settings);
     case 'list':
-      return runList(request.settings.store, day, request.limit);
+      return runList(request.settings.store, dayOf(request.date), request.limit);
+    case 'images':
+      return runImages(request, dayOf);
   }
 }
 
@@ -80,6 +83,36 @@ async function runIngest(root: string, day: string, settings: Settings): Promise
 async function runList(store: string, day: string, limit: number): Promise<number> {
   process.stdout.write(renderRows(await listRows(store, day, limit), day));
   return 0;
+}
+
+async function runImages(request: ImagesRequest, dayOf: (date: string) => string): Promise<number> {
+  const { source, output, settings } = request;
+  const sheet = /^(?:null|\d{8})$/.test(source)
+    ? await sheetOfDay(settings.store, dayOf(source), settings.images, output)
+    : await sheetOfGivenCaptures(source, dayOf(request.date), output, settings);
+  if (!settings.quiet) process.stdout.write(`${printable(sheetText(sheet, source))}\n`);
+  return 0;
+}
+
+async function sheetOfGivenCaptures(
+  root: string,
+  day: string,
+  output: string,
+  settings: Settings,
+): Promise<MadeSheet> {
+  const job = { root, day, timeZone: settings.timezone, ports: settings.ports, keyLogFile: settings.keylog };
+  const bar = progressBar(settings.progress && !settings.quiet);
+  try {
+    return await sheetOfCaptures(job, output, watcher(settings, bar.update), untilInterrupted());
+  } finally {
+    bar.stop();
+  }
+}
+
+function sheetText({ files, images, mails, different, leftOut }: MadeSheet, source: string): string {
+  if (images === 0) return `no image in ${source}`;
+  const left = leftOut > 0 ? `, ${leftOut} not shown` : '';
+  return `images: ${images}, different: ${different}, mails with images: ${mails}${left}; see ${files.join(' ')}`;
 }
 
 function watcher(settings: Settings, progress: Watcher['progress']): Watcher {

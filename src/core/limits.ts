@@ -234,3 +234,24 @@ export const explainLimits = {
   /** Tags of IMAP commands remembered, so that their answers are known. */
   rememberedTagsMax: 64,
 } as const;
+
+export const sheetLimits = {
+  /** Longer side of a thumbnail, in pixels. */
+  thumbnailPixels: 240,
+  /** Octets of an image that is made small; larger ones get a tile without a picture. */
+  imageBytesMax: 64 << 20,
+  /** Pixels that are decoded for a thumbnail: 200 MB where the format has to be decoded as a whole. */
+  imagePixelsMax: 50_000_000,
+  /** Seconds one thumbnail may take. */
+  thumbnailSeconds: 10,
+  /** Images that are made small at the same time. */
+  thumbnailsAtOnce: 2,
+  /** Tiles of one HTML file: some 20 kB each. */
+  tilesPerPage: 500,
+  /** Tiles of one WebP picture, whose sides end at 16,383 pixels. */
+  tilesPerPicture: 200,
+  /** Different images shown; the rest is counted. */
+  tilesMax: 20_000,
+  /** Rows with images read from the store at once. */
+  rowsAtOnce: 200,
+} as const;

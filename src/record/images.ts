@@ -61,8 +61,8 @@ export async function imageSize(format: ImageFormat, bytes: Buffer): Promise<Ima
 
 let sharpModule: Promise<typeof import('sharp')['default']> | undefined;
 
-/** Loaded at the first image, because it costs 60 ms. */
-function loadSharp(): Promise<typeof import('sharp')['default']> {
+/** The module is loaded at the first image, because it costs 60 ms. */
+export function loadSharp(): Promise<typeof import('sharp')['default']> {
   sharpModule ??= import('sharp').then(({ default: sharp }) => {
     // Every image is looked at once; a cache would only hold memory.
     sharp.cache(false);

@@ -1,5 +1,5 @@
 /** Where records end: the contract that every store keeps and the shared test suite checks. */
-import type { columnNames, MailRecord } from '../record/types.ts';
+import type { columnNames, FileDetail, MailRecord } from '../record/types.ts';
 import type { Ledger } from './ledger.ts';
 
 /** What became of a batch; the three add up to its records. */
@@ -20,6 +20,16 @@ export interface StoredTable {
 /** One row as it is stored: the documented columns in the documented order. */
 export type StoredRow = Readonly<Record<(typeof columnNames)[number], string | number | null>>;
 
+/** A mail with images, as far as a picture of it needs. */
+export interface ImageMail {
+  readonly id: number;
+  readonly timestamp: string;
+  readonly mail_from: string | null;
+  readonly mail_to: string | null;
+  readonly mail_subject: string | null;
+  readonly images: readonly FileDetail[];
+}
+
 /**
  * `MailDetail.mail_key` is the identity: writing a record twice stores it once. A row that is replaced
  * keeps its id, its table and its `insert_time`. In text, U+0000 and lone surrogates become U+FFFD.
@@ -38,6 +48,8 @@ export interface Sink {
   tables(day: string): Promise<readonly StoredTable[]>;
   /** The first `limit` rows of `day` by id, over all its tables; only where the store can be read back. */
   sample?(day: string, limit: number): Promise<readonly StoredRow[]>;
+  /** Mails of `day` with images and an id above `after`, the first `limit` by id; where details are kept. */
+  imageMails?(day: string, after: number, limit: number): Promise<readonly ImageMail[]>;
   /** Only where the store can be read back; to be used between `open` and `close`. */
   readonly ledger?: Ledger;
   close(): Promise<void>;

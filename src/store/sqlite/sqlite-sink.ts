@@ -11,9 +11,10 @@ import { columnNames, type MailRecord } from '../../record/types.ts';
 import { CaptureCounts } from '../capture-counts.ts';
 import type { Ledger } from '../ledger.ts';
 import { checkIds, detailJson, recordRank, tableName, toRow } from '../row.ts';
-import type { Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
+import type { ImageMail, Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
 import { missingFile } from '../store-error.ts';
 import { forgetDroppedTables } from './dropped-tables.ts';
+import { readImageMails } from './image-mails.ts';
 import { columnList, commonTables, createDayTable, existingTables } from './schema.ts';
 import { sqliteError } from './sqlite-error.ts';
 import { addRows, SqliteLedger } from './sqlite-ledger.ts';
@@ -100,6 +101,15 @@ export class SqliteSink implements Sink {
       if (selects.length === 0) return [];
       const sql = `${selects.join(' UNION ALL ')} ORDER BY id LIMIT ?`;
       return database.prepare(sql).all(limit) as StoredRow[];
+    } catch (error) {
+      throw sqliteError(error, `read ${this.#path}`);
+    }
+  }
+
+  async imageMails(day: string, after: number, limit: number): Promise<readonly ImageMail[]> {
+    const database = this.#opened();
+    try {
+      return readImageMails(database, day, after, limit);
     } catch (error) {
       throw sqliteError(error, `read ${this.#path}`);
     }
