@@ -37,6 +37,8 @@ class AddressParser {
   /** The mailbox in progress: words before the bracket, with and without their quotes. */
   #phrase: string[] = [];
   #source: string[] = [];
+  /** There is an `@` in `#source`. */
+  #hasAddress = false;
   #comment: string[] = [];
   #angle: string | undefined;
 
@@ -85,7 +87,12 @@ class AddressParser {
 
   #addWord(word: string): void {
     this.#phrase.push(word);
+    this.#addSource(word);
+  }
+
+  #addSource(word: string): void {
     this.#source.push(word);
+    this.#hasAddress ||= word.includes('@');
   }
 
   #readQuoted(start: number): number {
@@ -101,7 +108,7 @@ class AddressParser {
         copied = ++position;
       } else if (character === '"') {
         this.#phrase.push(content + this.#text.slice(copied, position));
-        this.#source.push(this.#text.slice(start, position + 1));
+        this.#addSource(this.#text.slice(start, position + 1));
         return position + 1;
       }
     }
@@ -158,7 +165,7 @@ class AddressParser {
   /** Behind a name the colon begins a group; `mailto:` goes the same way. In an address it is a character. */
   #readColon(): void {
     if (this.#angle !== undefined) return;
-    if (this.#source.some((word) => word.includes('@'))) {
+    if (this.#hasAddress) {
       this.#addWord(':');
       return;
     }
@@ -174,6 +181,7 @@ class AddressParser {
     const comment = this.#decode(this.#comment.join(' '));
     this.#phrase = [];
     this.#source = [];
+    this.#hasAddress = false;
     this.#comment = [];
     this.#angle = undefined;
     if (address !== undefined && address !== '')
@@ -196,6 +204,11 @@ class AddressParser {
   }
 }
 
+function isEncodedWord(text: string, start: number): boolean {
+  encodedWord.lastIndex = start;
+  return encodedWord.test(text);
+}
+
 const encodedWord = /=\?[^?\s]{1,80}\?[bBqQ]\?[^?"<>]*\?=/y;
 
 /** Offset of the next character with a meaning, or of the end. */
@@ -211,7 +224,8 @@ function nextSpecial(text: string, from: number): number {
       case 0x3e: // >
         return position;
       case 0x3d: // =
-        if (text.charCodeAt(position + 1) === 0x3f) return position;
+        // What only begins like an encoded word is text like any other.
+        if (text.charCodeAt(position + 1) === 0x3f && isEncodedWord(text, position)) return position;
         break;
       default:
     }

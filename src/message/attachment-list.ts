@@ -5,7 +5,7 @@ import { decodeBase64 } from './base64.ts';
 import type { CharsetContext } from './charset.ts';
 import { decodeRaw } from './encoded-word.ts';
 import type { Entity } from './entity.ts';
-import { imageFormatOf, namesImage } from './image-format.ts';
+import { imageFormatOf, isOtherPicture, namesImage } from './image-format.ts';
 import type { Loss } from './loss.ts';
 import type { Attachment } from './types.ts';
 import type { EmbeddedFile } from './uuencode.ts';
@@ -76,8 +76,8 @@ export class AttachmentList {
     const claimed =
       file.declaredType.startsWith('image/') || (file.name !== undefined && namesImage(file.name));
     // The resource fork of a picture carries the picture's name.
-    if (claimed && imageFormat === undefined && file.declaredType !== 'application/applefile')
-      this.falseImages++;
+    const isFork = file.declaredType === 'application/applefile';
+    if (claimed && imageFormat === undefined && !isFork && !isOtherPicture(file.bytes)) this.falseImages++;
     this.attachments.push({
       name: file.name,
       declaredType: file.declaredType,

@@ -41,6 +41,8 @@ class BodyReader {
   encrypted: Message['encrypted'];
   /** Body of a winmail.dat, for a mail without other text. */
   tnefText = '';
+  /** Inside a mail that is listed as a file. */
+  #inAttachedMail = false;
   readonly #context: CharsetContext;
   readonly #loss: Loss;
 
@@ -54,10 +56,11 @@ class BodyReader {
     if (isMultipart(entity) && entity.children.length === 0) this.#splitAgain(entity);
     if (entity.mediaType === 'multipart/encrypted') this.#noteEncryption(entity);
     if (entity.children.length > 0) {
-      for (const child of entity.children) this.visit(child, entity);
+      this.#visitChildren(entity, entity.source.subarray(entity.bodyStart, entity.bodyEnd));
       return;
     }
     const content = decodeBody(entity, this.#loss);
+    if (entity.mediaType === 'message/partial') this.#notePartial(entity);
     if (isEmbeddedMail(entity) && this.#openMail(entity, content)) return;
     if (isText(entity, parent, this.texts.size)) this.#visitText(entity, content);
     else this.#visitFile(entity, content);
@@ -79,6 +82,12 @@ class BodyReader {
     this.#loss.note('message.structure-damaged', entity.bodyStart, 'the boundary was found in the body only');
   }
 
+  /** RFC 2046 §5.2.2: a piece of a mail that was sent as several; only a single piece is all there is. */
+  #notePartial(entity: Entity): void {
+    if (entity.contentType.get('total') === '1') return;
+    this.#loss.lost('message.structure-damaged', entity.bodyStart, 'one piece of a mail sent in pieces');
+  }
+
   /** True where `content` was read as a mail of its own. */
   #openMail(entity: Entity, content: Buffer): boolean {
     if (entity.depth >= messageLimits.depthMax || content.length === 0) return false;
@@ -86,8 +95,23 @@ class BodyReader {
     const inner = readEntity(content, place, this.#loss.tree);
     if (inner.header.fields.length === 0) return false;
     entity.children.push(inner);
-    this.visit(inner, entity);
+    this.#visitChildren(entity, content);
     return true;
+  }
+
+  /**
+   * A mail attached as a file is listed itself, because its text is not shown; mails attached to it are inside
+   * what is listed. `content` is the entity's body.
+   */
+  #visitChildren(entity: Entity, content: Buffer): void {
+    const isFile = isEmbeddedMail(entity) && entity.disposition?.value === 'attachment';
+    const isListed = isFile && !this.#inAttachedMail;
+    if (isListed) {
+      this.#inAttachedMail = true;
+      this.files.addPart(entity, content);
+    }
+    for (const child of entity.children) this.visit(child, entity);
+    if (isListed) this.#inAttachedMail = false;
   }
 
   #visitText(entity: Entity, content: Buffer): void {

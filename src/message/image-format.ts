@@ -27,7 +27,22 @@ export function imageFormatOf(bytes: Buffer): ImageFormat | undefined {
   }
 }
 
-/** File name endings of the formats above. */
+/**
+ * A picture of a format that is not among those above: it is what it claims to be, and a file like any other.
+ * Metafiles of Windows, Photoshop, JPEG 2000 and JPEG XL, PCX, PostScript, PDF, DjVu, GIMP, AutoCAD, packed SVG.
+ */
+export function isOtherPicture(bytes: Buffer): boolean {
+  const head = bytes.toString('latin1', 0, 44);
+  return otherSignatures.some((signature) => head.startsWith(signature)) || head.startsWith(' EMF', 40);
+}
+
+const otherSignatures: readonly string[] = [
+  ...['\xd7\xcd\xc6\x9a', '\x01\x00\x09\x00', '\x02\x00\x09\x00'],
+  ...['8BPS', '\x00\x00\x00\x0cjP  ', '\xff\x4f\xff\x51', '\xff\x0a', '\x00\x00\x00\x0cJXL '],
+  ...['\x0a\x05\x01', '%!PS', '\xc5\xd0\xd3\xc6', '%PDF', 'AT&TFORM', 'gimp xcf', 'AC10', '\x1f\x8b'],
+];
+
+/** File name endings of the formats that are told above. */
 export function namesImage(name: string): boolean {
   return /\.(?:jpe?g|jpe|jfif|png|gif|webp|bmp|dib|tiff?|hei[cf]|avif|ico|svg)$/i.test(
     name.slice(-10).trim(),

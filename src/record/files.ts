@@ -107,8 +107,9 @@ function attachmentFileName(
 ): string {
   const last = lastComponent(attachment.name ?? '');
   const extension = /\.([A-Za-z0-9]{1,10})\s*$/.exec(last.slice(-20))?.[1]?.toLowerCase();
+  const usual = /^message\/(?:rfc822|global)$/.test(attachment.declaredType) ? 'eml' : 'bin';
   const stem = extension === undefined ? last : last.slice(0, last.lastIndexOf('.'));
-  return fileName(safeName(stem, 'attachment'), mailKey, ordinal, sha256, extension ?? 'bin');
+  return fileName(safeName(stem, 'attachment'), mailKey, ordinal, sha256, extension ?? usual);
 }
 
 /**

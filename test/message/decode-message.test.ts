@@ -121,6 +121,55 @@ describe('decodeMessage notes what cannot be had', () => {
     );
   });
 
+  it('decodeMessage counts no picture of another format as a false one', () => {
+    const emf = Buffer.concat([Buffer.from('01000000', 'hex'), Buffer.alloc(36), Buffer.from(' EMF')]);
+    const pictureFiles = [
+      emf,
+      Buffer.from('8BPS\0\x01'),
+      Buffer.from('%PDF-1.4'),
+      Buffer.from('d7cdc69a', 'hex'),
+    ];
+    for (const file of pictureFiles) {
+      const message = decodeMessage(
+        mail(
+          'Content-Type: image/x-something; name=a.png\nContent-Transfer-Encoding: base64',
+          file.toString('base64'),
+        ),
+      );
+      assert.deepEqual([message.falseImages, message.attachments.length], [0, 1]);
+      assert.equal(message.attachments[0]?.imageFormat, undefined);
+    }
+  });
+
+  it('decodeMessage says that one piece of a message/partial is not the mail', () => {
+    const piece = (parameters: string) =>
+      decodeMessage(mail(`Content-Type: message/partial; id=a; ${parameters}`, 'Subject: inner\n\ntext\n'));
+    assert.equal(piece('number=1; total=2').whole, false);
+    assert.equal(piece('number=2').whole, false);
+    assert.equal(piece('number=1; total=1').whole, true);
+    assert.match(piece('number=1; total=2').text, /text/);
+  });
+
+  it('decodeMessage lists a mail attached as a file and what is in it, and shows one that is not', () => {
+    const inner = (text: string, deeper = '') =>
+      `Subject: inner\nContent-Type: multipart/mixed; boundary=i\n\n--i\n\n${text}\n--i\nContent-Type: application/x; name=f.x\n\nfile\n${deeper}--i--\n`;
+    const part = (disposition: string, content: string) =>
+      `Content-Type: message/rfc822\n${disposition}\n${content}`;
+    const attached = 'Content-Disposition: attachment; filename=m.eml\n';
+    const outer = (content: string) =>
+      decodeMessage(
+        octets(`Content-Type: multipart/mixed; boundary=o\n\n--o\n\nouter\n--o\n${content}--o--\n`),
+      );
+    const names = (message: Message) => message.attachments.map(({ name }) => name);
+    const listed = outer(part(attached, inner('hidden')));
+    assert.deepEqual([listed.text, names(listed)], ['outer', ['m.eml', 'f.x']]);
+    assert.match(String(listed.attachments[0]?.bytes), /^Subject: inner\r\n/);
+    const shown = outer(part('', inner('shown')));
+    assert.deepEqual([shown.text, names(shown)], ['outer\n\nshown', ['f.x']]);
+    const twice = `--i\n${part(attached, inner('deep').replaceAll('--i', '--j').replace('=i', '=j'))}`;
+    assert.deepEqual(names(outer(part(attached, inner('hidden', twice)))), ['m.eml', 'f.x', 'f.x']);
+  });
+
   it('decodeMessage keeps lines in step behind octets that are missing', () => {
     const encoded = pictures.jpeg.toString('base64').replace(/.{76}/g, '$&\r\n');
     const header = 'Content-Type: image/jpeg\r\nContent-Transfer-Encoding: base64\r\n\r\n';

@@ -7,6 +7,7 @@ import { canonicalCharset } from '../../src/message/charset-label.ts';
 import { parseDate } from '../../src/message/date.ts';
 import { unflow } from '../../src/message/flowed.ts';
 import { decodeEntities } from '../../src/message/html-entity.ts';
+import { namesWithoutSemicolon, readEntityNames } from '../../src/message/html-entity-names.ts';
 import { htmlToText } from '../../src/message/html-text.ts';
 import { imageFormatOf, namesImage } from '../../src/message/image-format.ts';
 import { ParameterizedValue } from '../../src/message/parameter.ts';
@@ -172,8 +173,17 @@ table('decodeEntities', decodeEntities, [
   ['&nbsp&eacute;&Omega;&euro;&hellip;', '\u00a0éΩ€…'],
   ['&#x4E2D;&#25991;&#128512;', '中文😀'],
   ['&#150;&#0;&#xD800;&#x110000;', '–\ufffd\ufffd\ufffd'],
+  ['&rightarrow;&NotEqualTilde;&CounterClockwiseContourIntegral;&fjlig;&Hat;', '→≂\u0338∳fj^'],
+  ['&nbspText &notit; &notin; &ampamp; &copy=1 &hellip &sum', '\u00a0Text ¬it; ∉ &amp; ©=1 &hellip &sum'],
   ['&unknown; &; & &# &#x; a&b=c', '&unknown; &; & &# &#x; a&b=c'],
 ]);
+
+it('readEntityNames has every name of the HTML standard', () => {
+  const names = readEntityNames();
+  assert.deepEqual([names.size, namesWithoutSemicolon.size], [2125, 106]);
+  for (const name of namesWithoutSemicolon) assert.ok(names.has(name), name);
+  assert.ok([...names].every(([name, text]) => /^[A-Za-z0-9]{2,31}$/.test(name) && [...text].length <= 2));
+});
 
 table('htmlToText', htmlToText, [
   ['a<br>b<br/>c', 'a\nb\nc'],
