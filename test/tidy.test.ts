@@ -52,8 +52,8 @@ test('every folder of src is in the table of who may import whom', () => {
   assert.deepEqual(folders.map(({ name }) => name).sort(), Object.keys(mayImport).sort());
 });
 
-/** Used from outside: the command, and by programs that use mailproc as a library. */
-const entryPoints = ['src/cli/main.ts', 'src/store/memory/memory-sink.ts'];
+/** Used from outside: the command, the beginning of a thread, and by programs that use mailproc as a library. */
+const entryPoints = ['src/cli/main.ts', 'src/pipeline/series-worker.ts', 'src/store/memory/memory-sink.ts'];
 
 test('every file of src is imported by another one, but the entry points', () => {
   const imported = new Set(sources().flatMap((file) => importsOf(file).map((each) => each.target)));

@@ -67,6 +67,7 @@ async function runIngest(root: string, day: string, settings: Settings): Promise
     ports: settings.ports,
     keyLogFile: settings.keylog,
     reprocess: settings.reprocess,
+    jobs: settings.jobs,
   };
   const bar = progressBar(settings.progress && !settings.quiet);
   try {

@@ -1,4 +1,5 @@
 /** Every setting once: its flag, its key in the configuration file, its help line and its reader. */
+import { availableParallelism } from 'node:os';
 import { MailprocError } from '../core/errors.ts';
 import type { PortHints } from '../pipeline/job.ts';
 
@@ -12,6 +13,7 @@ export interface Settings {
   readonly timezone: string;
   readonly ports: PortHints;
   readonly reprocess: boolean;
+  readonly jobs: number;
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
@@ -78,6 +80,12 @@ export const definitions: { readonly [Name in SettingName]: Definition<Settings[
     fallback: () => false,
     read: readBoolean,
   },
+  jobs: {
+    flags: '--jobs <n>',
+    help: `threads that read large captures (default ${defaultJobs()} here)`,
+    fallback: defaultJobs,
+    read: readJobs,
+  },
   json: {
     flags: '--json',
     help: 'print the report as JSON',
@@ -114,6 +122,17 @@ function readText(value: unknown, name: string): string {
 function readBoolean(value: unknown, name: string): boolean {
   if (typeof value === 'boolean') return value;
   throw invalid(name, 'true or false', value);
+}
+
+/** Each worker decodes every packet to find its own: beyond four that is most of the work. */
+function defaultJobs(): number {
+  return Math.min(4, availableParallelism());
+}
+
+function readJobs(value: unknown, name: string): number {
+  const jobs = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+  if (typeof jobs === 'number' && Number.isInteger(jobs) && jobs >= 1 && jobs <= 64) return jobs;
+  throw invalid(name, 'a number of threads from 1 to 64', value);
 }
 
 const portsExample = 'for example smtp=25,587;pop3=110;imap=143';

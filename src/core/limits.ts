@@ -214,6 +214,16 @@ export const pipelineLimits = {
   /** Mails decoded and written at once: enough to be fast, few enough to be held. */
   batchRecords: 500,
   batchBytes: 8 << 20,
+  /** Mails of one share whose images are being written: enough to hide the disk's answer. */
+  mailsInHandMax: 16,
+  /** Octets of them; one larger mail is in hand alone. */
+  mailBytesInHandMax: 16 << 20,
+  /** Deliveries, one for each read, that a worker may be ahead of the slowest one. */
+  deliveriesAheadMax: 32,
+  /** Captures of fewer octets are read before a thread has started. */
+  workersFromBytes: 16 << 20,
+  /** Heap of a worker; octets of captures and mails are not in it. */
+  workerHeapMegabytesMax: 2048,
   /** How far a file of the next day is read for the mails that span midnight, in packet time. */
   afterMidnightSeconds: 900,
   /** A lease is renewed when this long has passed, well before it expires. */

@@ -8,19 +8,18 @@
 import { readFile } from 'node:fs/promises';
 import { findCaptures } from '../capture/find-captures.ts';
 import type { CaptureFile, CaptureSeries } from '../capture/types.ts';
-import { ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
 import { version } from '../core/version.ts';
-import { wellKnownPorts } from '../dialogue/ports.ts';
 import type { Lease, LedgerEntry } from '../store/ledger.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Sink } from '../store/sink.ts';
 import type { Job, Watcher } from './job.ts';
-import { MailWriter } from './mail-writer.ts';
-import { addSeries, countAnomaly, emptyReport, type Report } from './report.ts';
+import { RecordWriter } from './record-writer.ts';
+import { addSeries, addShareCounts, emptyReport, type Report } from './report.ts';
 import { planSeries, type SeriesPlan } from './series-plan.ts';
-import { type ReadFile, SeriesReader, type SeriesReceiver } from './series-reader.ts';
+import type { ReadFile, SeriesSummary } from './series-reader.ts';
+import { ShareReaders } from './share-readers.ts';
 
 /** Reads the day's captures into the job's store. `signal` ends the run after the batch at hand. */
 export async function runJob(job: Job, watcher: Watcher, signal: AbortSignal): Promise<Report> {
@@ -33,20 +32,29 @@ export async function runJob(job: Job, watcher: Watcher, signal: AbortSignal): P
   }
 }
 
-/** The same into a sink that is open already. */
-export async function ingest(job: Job, sink: Sink, watcher: Watcher, signal: AbortSignal): Promise<Report> {
+/** The same into a sink that is open already. Series of fewer octets than `workersFrom` need no workers. */
+export async function ingest(
+  job: Job,
+  sink: Sink,
+  watcher: Watcher,
+  signal: AbortSignal,
+  workersFrom: number = pipelineLimits.workersFromBytes,
+): Promise<Report> {
   const started = performance.now();
   const report = emptyReport(job.day, job.timeZone, sink.url, job.imageFolder);
   const found = await findCaptures(job.root, job.day, job.timeZone);
   for (const { reason } of found.ignored) {
     report.captures.ignored[reason] = (report.captures.ignored[reason] ?? 0) + 1;
   }
-  const run = new Run(job, sink, watcher, signal, report, await readSecrets(job.keyLogFile));
+  const shares = new ShareReaders(job, await readSecrets(job.keyLogFile), signal, workersFrom);
+  const run = new Run(job, sink, watcher, signal, report, shares);
   try {
     await run.read(found.series);
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error;
     report.interrupted = true;
+  } finally {
+    await shares.close();
   }
   report.tables = [...(await sink.tables(job.day))];
   report.seconds = (performance.now() - started) / 1000;
@@ -72,8 +80,7 @@ class Run {
   readonly #watcher: Watcher;
   readonly #signal: AbortSignal;
   readonly #report: Report;
-  readonly #secrets: Buffer | undefined;
-  readonly #writer: MailWriter;
+  readonly #shares: ShareReaders;
   #octetsTotal = 0;
   /** Octets of the series that are read to their end. */
   #octetsBefore = 0;
@@ -86,15 +93,14 @@ class Run {
     watcher: Watcher,
     signal: AbortSignal,
     report: Report,
-    secrets: Buffer | undefined,
+    shares: ShareReaders,
   ) {
     this.#job = job;
     this.#sink = sink;
     this.#watcher = watcher;
     this.#signal = signal;
     this.#report = report;
-    this.#secrets = secrets;
-    this.#writer = new MailWriter(job, sink, new ZoneClock(job.timeZone), report, watcher);
+    this.#shares = shares;
   }
 
   async read(series: readonly CaptureSeries[]): Promise<void> {
@@ -127,11 +133,20 @@ class Run {
     const plan = await this.#plan(files);
     this.#report.captures.unchanged += plan.unchanged;
     if (plan.files.length === 0) return;
-    const ports = new Map([...wellKnownPorts, ...this.#job.ports]);
-    const options = { ports, secrets: this.#secrets, trace: false };
-    const summary = await new SeriesReader(plan, options, this.#receiver(plan)).read();
-    addSeries(this.#report, summary);
-    await this.#settle(summary.files);
+    const writer = new RecordWriter(this.#sink, this.#report, this.#signal);
+    const summaries = await this.#shares.read(plan, {
+      write: (records) => writer.write(records),
+      heard: async (anomalies, octetsRead) => {
+        await this.#renewLease();
+        for (const { capture, code, at, detail } of anomalies)
+          this.#watcher.anomaly(capture, code, at, detail);
+        this.#watcher.progress(this.#octetsBefore + octetsRead, this.#octetsTotal);
+      },
+      count: (counts) => addShareCounts(this.#report, counts),
+    });
+    await writer.flush();
+    addSeries(this.#report, summaries);
+    await this.#settle(joinFiles(plan, summaries));
   }
 
   async #plan(files: readonly CaptureFile[]): Promise<SeriesPlan> {
@@ -149,39 +164,22 @@ class Run {
     await ledger?.settle(ofDay.map(ledgerEntry));
   }
 
-  #receiver({ files }: SeriesPlan): SeriesReceiver {
-    const report = this.#report;
-    return {
-      messages: async (messages) => {
-        await this.#renewLease();
-        await this.#writer.store(messages, files, this.#signal);
-      },
-      anomaly: (anomaly, capture) => {
-        countAnomaly(report, anomaly.code);
-        this.#watcher.anomaly(capture, anomaly.code, anomaly.at, anomaly.detail);
-      },
-      tally: (tally) => {
-        if (tally.what === 'header-listing') report.noMails.headerListings++;
-        if (tally.what === 'refused') report.noMails.refused++;
-      },
-      trace: () => undefined,
-      conversation: ({ kind, octets }) => {
-        report.connections[kind]++;
-        report.octets.mail += octets.mail;
-        report.octets.protocol += octets.protocol;
-        report.octets.encrypted += octets.encrypted;
-        report.octets.other += octets.other;
-      },
-      progress: (octets) => this.#watcher.progress(this.#octetsBefore + octets, this.#octetsTotal),
-    };
-  }
-
   async #renewLease(): Promise<void> {
     const now = performance.now();
     if (!this.#lease || now - this.#renewedMs < pipelineLimits.leaseRenewMs) return;
     this.#renewedMs = now;
     await this.#lease.renew();
   }
+}
+
+/** The files as all shares together read them: a stream may be open in one share alone. */
+function joinFiles(plan: SeriesPlan, shares: readonly SeriesSummary[]): ReadFile[] {
+  const [first] = shares;
+  const paths = plan.files.map(({ path }) => path);
+  return (first?.files ?? []).map((read, index) => {
+    const needed = shares.map(({ files }) => paths.indexOf(files[index]?.neededFrom ?? read.neededFrom));
+    return { ...read, neededFrom: paths[Math.min(...needed)] ?? read.neededFrom };
+  });
 }
 
 function ledgerEntry({ file, capture, neededFrom }: ReadFile): LedgerEntry {

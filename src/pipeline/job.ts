@@ -23,6 +23,8 @@ export interface Job {
   readonly keyLogFile: string | undefined;
   /** Delete what earlier runs stored of the day's captures, and read them anew. */
   readonly reprocess: boolean;
+  /** Threads that read a large series at the same time; 1, or nothing, reads it in the thread of the caller. */
+  readonly jobs?: number;
 }
 
 /** What a run tells while it goes on; both may be called often. */

@@ -133,14 +133,48 @@ export function exitStatus(report: Report): 0 | 3 | 75 | 130 {
   return report.captures.damaged.length > 0 ? 3 : 0;
 }
 
-export function countAnomaly(report: Report, code: AnomalyCode, times = 1): void {
+/** What the shares of a series count each for itself. */
+export type ShareCounts = Pick<Report, 'connections' | 'noMails' | 'images' | 'anomalies' | 'octets'>;
+
+export function emptyShareCounts(): ShareCounts {
+  const { connections, noMails, images, anomalies, octets } = emptyReport('', '', '', '');
+  return { connections, noMails, images, anomalies, octets };
+}
+
+export function addShareCounts(report: ShareCounts, counts: ShareCounts): void {
+  addNumbers(report.connections, counts.connections);
+  addNumbers(report.noMails, counts.noMails);
+  addNumbers(report.images, counts.images);
+  addNumbers(report.anomalies, counts.anomalies);
+  addNumbers(report.octets, counts.octets);
+}
+
+function addNumbers<Name extends string>(
+  sums: Partial<Record<Name, number>>,
+  counts: Partial<Record<Name, number>>,
+): void {
+  for (const name of Object.keys(counts) as Name[]) sums[name] = (sums[name] ?? 0) + (counts[name] ?? 0);
+}
+
+export function countAnomaly(report: Pick<Report, 'anomalies'>, code: AnomalyCode, times = 1): void {
   if (times > 0) report.anomalies[code] = (report.anomalies[code] ?? 0) + times;
 }
 
-/** Adds what was read of a series; what was in its conversations is added as they end. */
-export function addSeries(report: Report, summary: SeriesSummary): void {
+/**
+ * Adds what was read of a series. Every share has read all packets and its own streams; what was in
+ * their conversations is in their `ShareCounts`.
+ */
+export function addSeries(report: Report, shares: readonly SeriesSummary[]): void {
+  const [first] = shares;
+  if (first === undefined) return;
+  addFiles(report, first.files);
+  addPackets(report, first.counts.packet);
+  for (const { counts } of shares) addStreams(report, counts.stream);
+}
+
+function addFiles(report: Report, files: SeriesSummary['files']): void {
   const { captures, octets } = report;
-  for (const { file, capture } of summary.files) {
+  for (const { file, capture } of files) {
     captures.read++;
     captures.fileOctets += capture.fileBytes;
     captures.octets += capture.contentBytes;
@@ -152,16 +186,14 @@ export function addSeries(report: Report, summary: SeriesSummary): void {
       captures.damaged.push({ path: file.path, code, detail: `${place}: ${detail}` });
     }
   }
-  for (const [linkType, packets] of summary.counts.packet.unknownLinkTypes) {
-    const name = linkTypeName(linkType);
-    captures.unknownLinkTypes[name] = (captures.unknownLinkTypes[name] ?? 0) + packets;
-  }
-  addPackets(report, summary.counts.packet);
-  addStreams(report, summary.counts.stream);
 }
 
 function addPackets(report: Report, counts: SeriesSummary['counts']['packet']): void {
-  const { octets } = report;
+  const { captures, octets } = report;
+  for (const [linkType, packets] of counts.unknownLinkTypes) {
+    const name = linkTypeName(linkType);
+    captures.unknownLinkTypes[name] = (captures.unknownLinkTypes[name] ?? 0) + packets;
+  }
   const of = (...classes: (keyof typeof counts.classes)[]) =>
     classes.reduce((sum, name) => sum + counts.classes[name].octets, 0);
   octets.headers += of('segment') - counts.payloadOctets;

@@ -13,17 +13,48 @@ import { Reassembler } from '../stream/reassembler.ts';
 import type { Connection, StreamConsumer, StreamObserver } from '../stream/types.ts';
 import type { SeriesPlan } from './series-plan.ts';
 
+/** One of the equal parts into which the connections of a series are divided: 0 … `of - 1`. */
+export interface Share {
+  readonly index: number;
+  readonly of: number;
+}
+
 export interface SeriesOptions {
   readonly ports: PortTable;
   /** Contents of the key log file given by the operator, if any. */
   readonly secrets: Buffer | undefined;
   readonly trace: boolean;
+  /**
+   * Follow the connections of this share only. What concerns no connection, the damage of a file for one,
+   * is told to the receiver of the first share alone.
+   */
+  readonly share?: Share;
 }
 
-/** Takes what comes out; all but `messages` are called while octets are being read and must be quick. */
+/** A packet of a series. */
+export interface Place {
+  /** Index of the file in the plan. */
+  readonly capture: number;
+  readonly frame: number;
+}
+
+/** How far a series is read. */
+export interface ReadSoFar {
+  /** For each message the packet that completed it; that is seldom the one with its last octet. */
+  readonly completedAt: readonly Place[];
+  /** The last packet: whatever comes later is completed by a later one. */
+  readonly upTo: Place;
+}
+
+/** Takes what comes out; the methods that return no promise are called amid reading and must be quick. */
 export interface SeriesReceiver {
   /** Completed mails, in the order of their completion; reading waits until the promise resolves. */
-  messages(messages: readonly RawMessage[]): Promise<void>;
+  messages(messages: readonly RawMessage[], read: ReadSoFar): Promise<void>;
+  /**
+   * Behind the day, after each read: whether to read on, where `isWanted` is what this share wants. The
+   * shares must agree, so that one that reads on does not make the octets add up to something else.
+   */
+  readsOn?(isWanted: boolean): Promise<boolean>;
   anomaly(anomaly: Anomaly, capture: string): void;
   tally(tally: Tally): void;
   trace(trace: Trace, connection: Connection): void;
@@ -59,8 +90,12 @@ export class SeriesReader {
   readonly #streams: Reassembler;
   /** Completed since the last time the receiver was waited for. */
   #messages: RawMessage[] = [];
-  /** Index of the file that is read. */
+  #completedAt: Place[] = [];
+  /** Index of the file that is read, and the packet in it. */
   #capture = 0;
+  #frame = 0;
+  /** Behind the day: nothing that may still come is wanted. */
+  #isEnough = false;
   /** Packet time of the first packet of that file, and of the last one. */
   #firstSeconds: number | undefined;
   #lastSeconds = 0;
@@ -76,7 +111,8 @@ export class SeriesReader {
       accept: (connection) => this.#accept(connection),
       anomaly: (anomaly) => receiver.anomaly(anomaly, this.#path),
     };
-    this.#streams = new Reassembler(observer, { mailPorts: options.ports });
+    const share = options.share === undefined ? {} : { share: options.share };
+    this.#streams = new Reassembler(observer, { mailPorts: options.ports, ...share });
   }
 
   async read(): Promise<SeriesSummary> {
@@ -84,9 +120,11 @@ export class SeriesReader {
     const read: ReadFile[] = [];
     for (const { path } of files) await readSecrets(path, (text) => this.#keyLog.add(text));
     for (const [index, file] of files.entries()) {
-      if (this.#isBeyondInterest(index)) break;
       this.#capture = index;
+      this.#frame = 0;
       this.#firstSeconds = undefined;
+      await this.#decideReadingOn();
+      if (this.#isEnough) break;
       const capture = await this.#readFile(file.path);
       this.#octetsBefore += capture.fileBytes;
       const earliest = files[this.#streams.earliestCapture ?? index] ?? file;
@@ -105,33 +143,49 @@ export class SeriesReader {
   #readFile(path: string): Promise<CaptureSummary> {
     const handler: CaptureHandler = {
       packet: (packet) => {
+        this.#frame = packet.frame;
         this.#firstSeconds ??= packet.seconds;
         this.#lastSeconds = packet.seconds;
         const segment = this.#packets.decode(packet);
         if (segment) this.#streams.receive(segment, this.#capture);
       },
       secrets: (text) => this.#keyLog.add(text),
-      anomaly: (anomaly) => this.#receiver.anomaly(anomaly, path),
+      anomaly: (anomaly) => {
+        if ((this.#options.share?.index ?? 0) === 0) this.#receiver.anomaly(anomaly, path);
+      },
       bytesRead: (octets) => this.#receiver.progress(this.#octetsBefore + octets),
-      pause: () => this.#deliver(),
+      pause: async () => {
+        await this.#deliver();
+        await this.#decideReadingOn();
+      },
     };
-    return readCapture(path, handler, { isEnough: () => this.#isBeyondInterest(this.#capture) });
+    return readCapture(path, handler, { isEnough: () => this.#isEnough });
+  }
+
+  async #decideReadingOn(): Promise<void> {
+    if (this.#capture <= this.#plan.lastOfDay) return;
+    const isWanted = this.#isWanted();
+    const { readsOn } = this.#receiver;
+    this.#isEnough = !(readsOn === undefined ? isWanted : await readsOn(isWanted));
   }
 
   /** Behind the day only the streams count that lead over midnight, and those not for ever. */
-  #isBeyondInterest(index: number): boolean {
-    const { lastOfDay } = this.#plan;
-    if (index <= lastOfDay) return false;
+  #isWanted(): boolean {
     const { earliestCapture } = this.#streams;
-    if (earliestCapture === undefined || earliestCapture > lastOfDay) return true;
+    if (earliestCapture === undefined || earliestCapture > this.#plan.lastOfDay) return false;
     const passed = this.#firstSeconds === undefined ? 0 : this.#lastSeconds - this.#firstSeconds;
-    return passed > pipelineLimits.afterMidnightSeconds;
+    return passed <= pipelineLimits.afterMidnightSeconds;
   }
 
   async #deliver(): Promise<void> {
-    const messages = this.#messages;
+    const [messages, completedAt] = [this.#messages, this.#completedAt];
     this.#messages = [];
-    await this.#receiver.messages(messages);
+    this.#completedAt = [];
+    await this.#receiver.messages(messages, { completedAt, upTo: this.#place });
+  }
+
+  get #place(): Place {
+    return { capture: this.#capture, frame: this.#frame };
   }
 
   #accept(connection: Connection): StreamConsumer {
@@ -151,7 +205,9 @@ export class SeriesReader {
   #sort(event: DialogueEvent, conversation: Conversation): void {
     switch (event.kind) {
       case 'message':
-        if (this.#isOwn(event)) this.#messages.push(event);
+        if (!this.#isOwn(event)) return;
+        this.#messages.push(event);
+        this.#completedAt.push(this.#place);
         return;
       case 'anomaly':
         this.#receiver.anomaly(event, this.#path);

@@ -64,9 +64,11 @@ export class Reassembler {
   receive(segment: Segment, captureIndex: number): void {
     this.#position += 1;
     const clockMoved = this.#clock.see(segment.seconds);
+    // Also of other shares: what times out now was ended by this packet, whoever follows its connection.
+    this.#run.look(segment, captureIndex);
     const share = this.#share;
     if (share === undefined || workerOf(segment, share.of) === share.index) {
-      this.#receive(segment, captureIndex);
+      this.#receive(segment);
     }
     this.#finishEnding();
     if (clockMoved) this.#finishIdle();
@@ -88,14 +90,13 @@ export class Reassembler {
     }
   }
 
-  #receive(segment: Segment, captureIndex: number): void {
+  #receive(segment: Segment): void {
     const { counts } = this.#run;
     counts.segments += 1;
     counts.payloadOctets += segment.payloadLength;
     const hash = flowHash(segment, this.#seed);
     const known = this.#table.find(segment, hash);
     if (known === undefined && !this.#opensConnection(segment, hash)) return;
-    this.#run.look(segment, captureIndex);
     const connection = this.#connectionFor(segment, hash, known);
     if (connection.closed) {
       countDiscarded(counts, segment.payloadLength, 'after-close');

@@ -1,0 +1,88 @@
+/** A worker thread: reads one share after the other for the thread that started it, see `SeriesWorkers`. */
+import { strict as assert } from 'node:assert';
+import { type MessagePort, parentPort } from 'node:worker_threads';
+import { MailprocError } from '../core/errors.ts';
+import { pipelineLimits } from '../core/limits.ts';
+import { readShare, type SeriesTask, type ShareDelivery, type ShareReceiver } from './share-reader.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
+
+class SeriesWorker implements ShareReceiver {
+  readonly #port: MessagePort;
+  readonly #stopping = new AbortController();
+  /** Deliveries that the other side has not written yet. */
+  #unwritten = 0;
+  /** Called when a delivery was written, and when the other side wants an end. */
+  #goOn: () => void = () => undefined;
+  /** Called with the answer to the question that was asked last. */
+  #answer: (isWanted: boolean) => void = () => undefined;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+    port.on('message', (message: ToWorker) => this.#receive(message));
+  }
+
+  async deliver(delivery: ShareDelivery): Promise<void> {
+    this.#send({ kind: 'delivery', delivery });
+    this.#unwritten += 1;
+    while (this.#unwritten >= pipelineLimits.deliveriesAheadMax && !this.#stopping.signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#goOn = resolve;
+      });
+    }
+  }
+
+  readsOn(isWanted: boolean): Promise<boolean> {
+    this.#send({ kind: 'reads-on', isWanted });
+    return new Promise((resolve) => {
+      this.#answer = resolve;
+      if (this.#stopping.signal.aborted) resolve(false);
+    });
+  }
+
+  end(): void {
+    // `done` says it.
+  }
+
+  #receive(message: ToWorker): void {
+    switch (message.kind) {
+      case 'read':
+        // What it throws is a broken invariant and ends the thread.
+        void this.#read(message.task);
+        return;
+      case 'written':
+        this.#unwritten -= 1;
+        this.#goOn();
+        return;
+      case 'agreed':
+        this.#answer(message.isWanted);
+        return;
+      case 'stop':
+        this.#stopping.abort();
+        this.#goOn();
+        this.#answer(false);
+        return;
+    }
+  }
+
+  async #read(task: SeriesTask): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      this.#send({ kind: 'done', summary: await readShare(task, this, signal) });
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) {
+        this.#send({ kind: 'stopped' });
+      } else if (error instanceof MailprocError) {
+        this.#send({ kind: 'failed', code: error.code, message: error.message, hint: error.hint });
+      } else {
+        throw error;
+      }
+    }
+  }
+
+  #send(message: FromWorker): void {
+    this.#port.postMessage(message);
+  }
+}
+
+assert(parentPort !== null, 'this module is where a worker thread begins');
+new SeriesWorker(parentPort);

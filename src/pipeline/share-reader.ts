@@ -1,0 +1,166 @@
+/**
+ * Reads one share of a series to finished records: all that can be done without knowing the other shares.
+ * It runs in the thread of the run or in a worker, and only what stands in this file's types leaves it.
+ */
+import { ZoneClock } from '../core/clock.ts';
+import { pipelineLimits } from '../core/limits.ts';
+import { wellKnownPorts } from '../dialogue/ports.ts';
+import type { RawMessage } from '../dialogue/types.ts';
+import type { Job } from './job.ts';
+import { MailWriter } from './mail-writer.ts';
+import { compareRecords, type PlacedRecord, type PlacedRecords } from './record-merge.ts';
+import { countAnomaly, emptyShareCounts, type ShareCounts } from './report.ts';
+import type { SeriesPlan } from './series-plan.ts';
+import {
+  type Place,
+  type ReadSoFar,
+  SeriesReader,
+  type SeriesReceiver,
+  type SeriesSummary,
+  type Share,
+} from './series-reader.ts';
+import { WorkInHand } from './work-in-hand.ts';
+
+export interface SeriesTask {
+  readonly job: Job;
+  /** Contents of the key log file, if there is one. */
+  readonly secrets: Uint8Array | undefined;
+  readonly plan: SeriesPlan;
+  readonly share: Share;
+}
+
+export interface NamedAnomaly {
+  readonly capture: string;
+  readonly code: string;
+  readonly at: string;
+  readonly detail: string;
+}
+
+/** What came out since the delivery before, and how far the share is. */
+export interface ShareDelivery extends PlacedRecords {
+  readonly anomalies: readonly NamedAnomaly[];
+  /** Of the series. */
+  readonly octetsRead: number;
+  /** All of the share so far. */
+  readonly counts: ShareCounts;
+}
+
+export interface ShareReceiver {
+  /** At most one delivery behind the one that this promise is of is made before it resolves. */
+  deliver(delivery: ShareDelivery): Promise<void>;
+  /** See `SeriesReceiver`. */
+  readsOn(isWanted: boolean): Promise<boolean>;
+  /** The share is read to its end: there is no delivery behind those made. */
+  end(): void;
+}
+
+/** Rejects with the reason of `signal` soon after that is aborted; what was delivered until then is whole. */
+export async function readShare(
+  task: SeriesTask,
+  receiver: ShareReceiver,
+  signal: AbortSignal,
+): Promise<SeriesSummary> {
+  return await new ShareReader(task, receiver, signal).read();
+}
+
+class ShareReader {
+  readonly #task: SeriesTask;
+  readonly #receiver: ShareReceiver;
+  readonly #signal: AbortSignal;
+  readonly #counts = emptyShareCounts();
+  readonly #writer: MailWriter;
+  readonly #inHand = new WorkInHand(pipelineLimits.mailsInHandMax, pipelineLimits.mailBytesInHandMax);
+  #anomalies: NamedAnomaly[] = [];
+  #octetsRead = 0;
+  /** The latest delivery and the one before it, made one after the other. */
+  #latest: Promise<void> = Promise.resolve();
+  #before: Promise<void> = Promise.resolve();
+
+  constructor(task: SeriesTask, receiver: ShareReceiver, signal: AbortSignal) {
+    this.#task = task;
+    this.#receiver = receiver;
+    this.#signal = signal;
+    const clock = new ZoneClock(task.job.timeZone);
+    this.#writer = new MailWriter(task.job, clock, this.#counts, (...all) => this.#note(...all));
+  }
+
+  async read(): Promise<SeriesSummary> {
+    const { job, plan, secrets, share } = this.#task;
+    const ports = new Map([...wellKnownPorts, ...job.ports]);
+    const text = secrets && Buffer.from(secrets.buffer, secrets.byteOffset, secrets.byteLength);
+    const options = { ports, secrets: text, trace: false, share };
+    try {
+      const series = await new SeriesReader(plan, options, this.#seriesReceiver()).read();
+      await this.#latest;
+      this.#receiver.end();
+      return series;
+    } finally {
+      // Also where reading failed: nothing goes on behind the back of who waits for this share.
+      await this.#inHand.done();
+      await Promise.allSettled([this.#before, this.#latest]);
+    }
+  }
+
+  #seriesReceiver(): SeriesReceiver {
+    const counts = this.#counts;
+    return {
+      messages: (messages, read) => this.#take(messages, read),
+      readsOn: (isWanted) => this.#receiver.readsOn(isWanted),
+      anomaly: ({ code, at, detail }, capture) => {
+        countAnomaly(counts, code);
+        this.#note(capture, code, at, detail);
+      },
+      tally: ({ what }) => {
+        if (what === 'header-listing') counts.noMails.headerListings++;
+        if (what === 'refused') counts.noMails.refused++;
+      },
+      trace: () => undefined,
+      conversation: ({ kind, octets }) => {
+        counts.connections[kind]++;
+        counts.octets.mail += octets.mail;
+        counts.octets.protocol += octets.protocol;
+        counts.octets.encrypted += octets.encrypted;
+        counts.octets.other += octets.other;
+      },
+      progress: (octets) => {
+        this.#octetsRead = octets;
+      },
+    };
+  }
+
+  #note(capture: string, code: string, at: string, detail: string): void {
+    this.#anomalies.push({ capture, code, at, detail });
+  }
+
+  /** Reading goes on while images are written and the delivery is on its way, but one delivery ahead only. */
+  async #take(messages: readonly RawMessage[], { completedAt, upTo }: ReadSoFar): Promise<void> {
+    await this.#before;
+    const records: Promise<PlacedRecord>[] = [];
+    for (const [index, raw] of messages.entries()) {
+      this.#signal.throwIfAborted();
+      const place = completedAt[index] ?? upTo;
+      const [record] = await this.#inHand.begin(raw.bytes.length, () => this.#record(raw, place));
+      records.push(record);
+    }
+    this.#signal.throwIfAborted();
+    const previous = this.#latest;
+    this.#before = previous;
+    this.#latest = this.#deliver(previous, Promise.all(records), upTo);
+    // Whoever waits next hears of it.
+    this.#latest.catch(() => undefined);
+  }
+
+  async #record(raw: RawMessage, completedAt: Place): Promise<PlacedRecord> {
+    const record = await this.#writer.record(raw, this.#task.plan.files);
+    return { record, completedAt, begunAt: { capture: raw.first.capture, frame: raw.first.frame } };
+  }
+
+  async #deliver(previous: Promise<void>, building: Promise<PlacedRecord[]>, upTo: Place): Promise<void> {
+    const octetsRead = this.#octetsRead;
+    const [records] = await Promise.all([building, previous]);
+    const anomalies = this.#anomalies;
+    this.#anomalies = [];
+    records.sort(compareRecords);
+    await this.#receiver.deliver({ records, upTo, anomalies, octetsRead, counts: this.#counts });
+  }
+}

@@ -1,0 +1,68 @@
+/** Reads a series by as many shares as it is worth, and brings what they find together again. */
+import { strict as assert } from 'node:assert';
+import type { MailRecord } from '../record/types.ts';
+import type { Job } from './job.ts';
+import { JoinedShares } from './joined-shares.ts';
+import type { ShareCounts } from './report.ts';
+import type { SeriesPlan } from './series-plan.ts';
+import type { SeriesSummary } from './series-reader.ts';
+import { SeriesWorkers } from './series-workers.ts';
+import { type NamedAnomaly, readShare } from './share-reader.ts';
+
+export interface SeriesResults {
+  /** Records in the order of the captures, one list after the other. */
+  write(records: readonly MailRecord[]): Promise<void>;
+  /** Anomalies in no particular order; `octetsRead` of the series are read by all shares. */
+  heard(anomalies: readonly NamedAnomaly[], octetsRead: number): Promise<void>;
+  /** What a share counted, also where it came to no end; called once for each. */
+  count(counts: ShareCounts): void;
+}
+
+export class ShareReaders {
+  readonly #job: Job;
+  readonly #secrets: Uint8Array | undefined;
+  readonly #signal: AbortSignal;
+  readonly #workersFrom: number;
+  #workers: SeriesWorkers | undefined;
+
+  constructor(job: Job, secrets: Uint8Array | undefined, signal: AbortSignal, workersFrom: number) {
+    this.#job = job;
+    this.#secrets = secrets;
+    this.#signal = signal;
+    this.#workersFrom = workersFrom;
+  }
+
+  /** Rejects with the reason of the signal once that is aborted. */
+  async read(plan: SeriesPlan, results: SeriesResults): Promise<readonly SeriesSummary[]> {
+    const task = { job: this.#job, secrets: this.#secrets, plan };
+    const workers = this.#workersFor(plan);
+    const shares = new JoinedShares(workers?.count ?? 1, results);
+    try {
+      const [receiver] = shares.receivers;
+      assert(receiver !== undefined);
+      const summaries =
+        workers === undefined
+          ? [await readShare({ ...task, share: { index: 0, of: 1 } }, receiver, this.#signal)]
+          : await workers.read(task, shares.receivers, this.#signal);
+      await shares.written;
+      return summaries;
+    } finally {
+      // Where a share failed a batch of the others may still be on its way into the store.
+      await Promise.allSettled([shares.written]);
+      for (const counts of shares.counts) results.count(counts);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#workers?.close();
+  }
+
+  /** Threads are started for the first series that is worth them, and kept for the others. */
+  #workersFor({ files }: SeriesPlan): SeriesWorkers | undefined {
+    const { jobs = 1 } = this.#job;
+    const octets = files.reduce((sum, file) => sum + file.bytes, 0);
+    if (jobs < 2 || octets < this.#workersFrom) return undefined;
+    this.#workers ??= new SeriesWorkers(jobs);
+    return this.#workers;
+  }
+}
