@@ -5,10 +5,20 @@
  */
 import { strict as assert } from 'node:assert';
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { lstat, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import { lstat, mkdir, readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pid } from 'node:process';
+import { promisify } from 'node:util';
 import { MailprocError } from '../core/errors.ts';
 import { storeLimits } from '../core/limits.ts';
 import type { OutputFile } from '../record/types.ts';
@@ -23,8 +33,8 @@ export interface WrittenFiles {
 
 export class SafeFolder {
   readonly root: string;
-  /** Folders that were looked through for what killed runs left behind. */
-  readonly #swept = new Set<string>();
+  /** Folders below the root, once they are looked at or while they are. */
+  readonly #prepared = new Map<string, Promise<void>>();
 
   /** `root` is created at the first file. It may be a symbolic link; nothing below it may. */
   constructor(root: string) {
@@ -36,7 +46,8 @@ export class SafeFolder {
     let written = 0;
     for (let index = 0; index < files.length; index += storeLimits.fileWritesMax) {
       const some = files.slice(index, index + storeLimits.fileWritesMax);
-      for (const folder of new Set(some.map((file) => splitPath(file.path)[0]))) await this.#prepare(folder);
+      for (const folder of new Set(some.map((file) => splitPath(file.path)[0])))
+        await this.#prepareOnce(folder);
       const results = await Promise.allSettled(some.map((file) => this.#writeOne(file)));
       for (const result of results) {
         if (result.status === 'rejected') throw result.reason;
@@ -46,7 +57,21 @@ export class SafeFolder {
     return { written, present: files.length - written };
   }
 
-  /** Creates one folder below the root and makes sure that it really lies below the root. */
+  async #prepareOnce(folder: string): Promise<void> {
+    const preparing = this.#prepared.get(folder) ?? this.#prepare(folder);
+    this.#prepared.set(folder, preparing);
+    try {
+      await preparing;
+    } catch (error) {
+      this.#prepared.delete(folder);
+      throw error;
+    }
+  }
+
+  /**
+   * Creates one folder below the root, makes sure that it really lies below the root, and clears away what
+   * killed runs left in it.
+   */
   async #prepare(folder: string): Promise<void> {
     const path = join(this.root, folder);
     try {
@@ -60,8 +85,6 @@ export class SafeFolder {
           },
         );
       }
-      if (this.#swept.has(folder)) return;
-      this.#swept.add(folder);
       await sweep(path);
     } catch (error) {
       throw fileError(error, `create folder ${path}`);
@@ -74,9 +97,9 @@ export class SafeFolder {
     const path = join(this.root, folder, name);
     const temporary = join(this.root, folder, `.${pid}-${randomBytes(8).toString('hex')}.part`);
     try {
-      if (await isSame(path, file.bytes)) return false;
+      if (isSame(path, file.bytes)) return false;
       await writeNew(temporary, file.bytes);
-      await rename(temporary, path);
+      renameSync(temporary, path);
       return true;
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
@@ -96,26 +119,28 @@ function splitPath(path: string): [folder: string, name: string] {
   return [folder, name];
 }
 
-async function isSame(path: string, bytes: Buffer): Promise<boolean> {
-  const status = await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
+// What only touches the cache of the system is called synchronously: waiting for a thread of the pool, and being
+// waited for, costs several times what the call does. The disk's answer is waited for.
+
+function isSame(path: string, bytes: Buffer): boolean {
+  const status = lstatSync(path, { throwIfNoEntry: false });
   // A symbolic link is never followed: the rename puts the file in its place.
-  return status?.isFile() === true && status.size === bytes.length && bytes.equals(await readFile(path));
+  return status?.isFile() === true && status.size === bytes.length && bytes.equals(readFileSync(path));
 }
 
 /** O_EXCL and O_NOFOLLOW: nobody can have put a link where the file is going to be. */
 async function writeNew(path: string, bytes: Buffer): Promise<void> {
   const noFollow = constants.O_NOFOLLOW ?? 0; // not on Windows
-  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | noFollow, 0o600);
+  const file = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | noFollow, 0o600);
   try {
-    await file.writeFile(bytes);
-    await file.datasync();
+    writeFileSync(file, bytes);
+    await toDisk(file);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
+
+const toDisk = promisify(fdatasync);
 
 /** Longer than any file takes to be written. */
 const abandonedAfterMs = 3_600_000;
