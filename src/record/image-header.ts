@@ -1,6 +1,7 @@
 /**
- * Width and height out of the headers of formats that sharp does not read (BMP, ICO, HEIC, SVG), or
- * not once their end is missing (GIF, WebP, AVIF). Nothing is decoded.
+ * Width and height out of the headers of formats that sharp does not read (BMP, ICO, HEIC, SVG), or not
+ * once their end is missing (GIF, WebP, AVIF), and of the most frequent ones (PNG, JPEG), where asking
+ * sharp took a fifth of a run. Nothing is decoded.
  */
 import type { ImageFormat } from '../message/types.ts';
 
@@ -17,6 +18,10 @@ export function readImageHeader(format: ImageFormat, bytes: Buffer): ImageSize |
       return readBmp(bytes);
     case 'ico':
       return readIco(bytes);
+    case 'png':
+      return readPng(bytes);
+    case 'jpeg':
+      return readJpeg(bytes);
     case 'gif':
       return readGif(bytes);
     case 'webp':
@@ -59,6 +64,47 @@ function readIco(bytes: Buffer): ImageSize | undefined {
     height = Math.max(height, bytes.readUInt8(entry + 1) || 256);
   }
   return positive(width, height);
+}
+
+const pngSignature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
+
+/** PNG (third edition) §11.2.1: the IHDR chunk comes first, and its check sum must be right. */
+function readPng(bytes: Buffer): ImageSize | undefined {
+  if (bytes.length < 33 || !bytes.subarray(0, 8).equals(pngSignature)) return undefined;
+  if (bytes.readUInt32BE(8) !== 13 || bytes.toString('latin1', 12, 16) !== 'IHDR') return undefined;
+  if (bytes.readUInt32BE(29) !== crc32(bytes.subarray(12, 29))) return undefined;
+  const [width, height] = [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
+  return Math.max(width, height) <= 0x7fff_ffff ? positive(width, height) : undefined;
+}
+
+/** PNG (third edition) §5.5; bit by bit, since it is a few octets. */
+function crc32(bytes: Buffer): number {
+  let crc = 0xffff_ffff;
+  for (const octet of bytes) {
+    crc ^= octet;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb8_8320 : crc >>> 1;
+  }
+  return ~crc >>> 0;
+}
+
+/** ITU-T T.81 §B.1.1 and §B.2.2: segments with a marker and a length each, up to the frame header. */
+function readJpeg(bytes: Buffer): ImageSize | undefined {
+  if (bytes.length < 4 || bytes.readUInt16BE(0) !== 0xffd8) return undefined;
+  for (let at = 2; at + 9 <= bytes.length; ) {
+    if (bytes.readUInt8(at) !== 0xff) return undefined;
+    const marker = bytes.readUInt8(at + 1);
+    if (marker === 0xff) at += 1;
+    else if (isFrameMarker(marker)) return positive(bytes.readUInt16BE(at + 7), bytes.readUInt16BE(at + 5));
+    // Scans come behind the frame header, and markers without a length only in scans.
+    else if (marker < 0xc0 || (marker >= 0xd0 && marker <= 0xda)) return undefined;
+    else at += 2 + Math.max(2, bytes.readUInt16BE(at + 2));
+  }
+  return undefined;
+}
+
+/** SOF0 to SOF15; the three that are missing are other tables. */
+function isFrameMarker(marker: number): boolean {
+  return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 }
 
 /** GIF89a §18, the logical screen descriptor. */

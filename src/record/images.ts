@@ -43,12 +43,17 @@ const sharpFormats: ReadonlySet<ImageFormat> = new Set([
   'avif',
 ]);
 
+/** Formats whose size is plain in their header; sharp is asked where that is not as it should be. */
+const plainFormats: ReadonlySet<ImageFormat> = new Set(['png', 'jpeg', 'gif', 'webp']);
+
 /**
  * Width and height, undefined where the octets are no image. An image that a gap in the capture has cut
  * short is one as long as its header can be read.
  */
 export async function imageSize(format: ImageFormat, bytes: Buffer): Promise<ImageSize | undefined> {
   if (!sharpFormats.has(format)) return readImageHeader(format, bytes);
+  const plain = plainFormats.has(format) ? readImageHeader(format, bytes) : undefined;
+  if (plain !== undefined) return plain;
   const sharp = await loadSharp();
   try {
     // Reads the header alone, so the pixel limit is ours to check: over it the size is wanted too.

@@ -145,15 +145,35 @@ for (const format of formats) {
 for (const [format, octets] of [
   ['jpeg', -20],
   ['png', 97],
+  ['png', 33],
   ['gif', 13],
   ['webp', 46],
   ['bmp', 30],
 ] as const) {
-  test(`imageSize takes a ${format} that the capture has cut off behind its header`, async () => {
+  test(`imageSize takes a ${format} of which the capture has ${octets < 0 ? 'not the last' : 'the first'} ${Math.abs(octets)} octets`, async () => {
     const cut = (await image(format)).subarray(0, octets);
     assert.deepEqual(await imageSize(format, cut), { width: 64, height: 48 });
   });
 }
+
+test('imageSize takes no PNG whose header has a wrong check sum', async () => {
+  const changed = Buffer.from((await image('png')).subarray(0, 33));
+  changed.writeUInt32BE(65, 16);
+  assert.equal(await imageSize('png', changed), undefined);
+});
+
+test('imageSize finds the frame header of a JPEG behind metadata, fill octets and tables', async () => {
+  const plain = await picture().jpeg({ progressive: true }).toBuffer();
+  const comment = Buffer.concat([
+    Buffer.from([0xff, 0xff, 0xff, 0xfe, 0xff, 0xfe]),
+    Buffer.alloc(65_532, 0xff),
+  ]);
+  const frame = plain.indexOf(Buffer.from([0xff, 0xc2]));
+  const behindMetadata = Buffer.concat([plain.subarray(0, 2), comment, comment, plain.subarray(2)]);
+  assert.deepEqual(await imageSize('jpeg', behindMetadata), { width: 64, height: 48 });
+  assert.deepEqual(await imageSize('jpeg', plain.subarray(0, frame + 9)), { width: 64, height: 48 });
+  assert.equal(await imageSize('jpeg', plain.subarray(0, frame + 8)), undefined);
+});
 
 test('imageSize reads the WebP kinds without their pixels', async () => {
   const lossless = await picture().webp({ lossless: true }).toBuffer();
