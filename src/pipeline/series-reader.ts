@@ -42,7 +42,7 @@ export interface Place {
 export interface ReadSoFar {
   /** For each message the packet that completed it; that is seldom the one with its last octet. */
   readonly completedAt: readonly Place[];
-  /** The last packet: whatever comes later is completed by a later one. */
+  /** The last packet, or the place behind it once all are read: whatever comes later is completed later. */
   readonly upTo: Place;
 }
 
@@ -130,6 +130,8 @@ export class SeriesReader {
       const earliest = files[this.#streams.earliestCapture ?? index] ?? file;
       read.push({ file, capture, neededFrom: earliest.path });
     }
+    // The end is a place of its own: what was completed by the last packet is delivered already.
+    this.#frame += 1;
     this.#packets.finish();
     this.#streams.end();
     await this.#deliver();

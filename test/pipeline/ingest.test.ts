@@ -20,6 +20,7 @@ interface RunOptions {
   readonly day?: string;
   readonly reprocess?: boolean;
   readonly signal?: AbortSignal;
+  readonly jobs?: number;
 }
 
 /** Images go beside `sink`'s rows into a folder of the test's own. */
@@ -33,8 +34,9 @@ function run(folder: string, root: string, sink: Sink, options: RunOptions = {})
     ports: new Map(),
     keyLogFile: undefined,
     reprocess: options.reprocess ?? false,
+    jobs: options.jobs ?? 1,
   };
-  return ingest(job, sink, silent, options.signal ?? new AbortController().signal);
+  return ingest(job, sink, silent, options.signal ?? new AbortController().signal, 0);
 }
 
 async function memory(): Promise<MemorySink> {
@@ -105,19 +107,21 @@ test('ingest reads nothing again that has not changed, and with reprocess all of
     }
   }));
 
-test('ingest that is interrupted keeps what it stored, and the next run goes on', () =>
-  inTemporaryFolder(async (folder) => {
-    const [whole, interrupted] = [await memory(), await memory()];
-    await run(folder, sampleDay, whole);
-    for (let writes = 1; writes <= 4; writes++) {
-      const controller = new AbortController();
-      const stopping = stopAfter(interrupted, writes, controller);
-      const report = await run(folder, sampleDay, stopping, { signal: controller.signal });
-      assert.equal(report.interrupted, true);
-    }
-    await run(folder, sampleDay, interrupted);
-    assert.deepEqual(withoutIds(interrupted), withoutIds(whole));
-  }));
+for (const jobs of [1, 2]) {
+  test(`ingest that is interrupted keeps what it stored, and the next run goes on, jobs ${jobs}`, () =>
+    inTemporaryFolder(async (folder) => {
+      const [whole, interrupted] = [await memory(), await memory()];
+      await run(folder, sampleDay, whole);
+      for (let writes = 1; writes <= 4; writes++) {
+        const controller = new AbortController();
+        const stopping = stopAfter(interrupted, writes, controller);
+        const report = await run(folder, sampleDay, stopping, { signal: controller.signal, jobs });
+        assert.equal(report.interrupted, true);
+      }
+      await run(folder, sampleDay, interrupted);
+      assert.deepEqual(withoutIds(interrupted), withoutIds(whole));
+    }));
+}
 
 /** The same sink, which has the run stopped at its `writes`th batch. */
 function stopAfter(sink: Sink, writes: number, controller: AbortController): Sink {
@@ -185,25 +189,28 @@ const inDays = [
 ] as const;
 
 for (const [order, days] of inDays) {
-  test(`ingest gives a mail over midnight one whole row of the day it began, days read ${order}`, () =>
-    inTemporaryFolder(async (folder) => {
-      const captures = join(folder, 'captures');
-      mkdirSync(captures);
-      const packets = toPackets(overMidnight, { segmentBytes: 12 });
-      const cut = packets.findIndex((packet) => packet.bytes.includes('midnight'));
-      assert(cut > 0);
-      const [first, second] = [packets.slice(0, cut + 1), packets.slice(cut + 1)];
-      writeFileSync(join(captures, 'cap_00001_20220128235959.pcapng'), writePcapng(first));
-      writeFileSync(join(captures, 'cap_00002_20220129000000.pcapng'), writePcapng(second));
-      const sink = await memory();
-      for (const day of days) await run(folder, captures, sink, { day });
-      const rows = sink.rows.map((row) => [row.mail_subject, row.insert_time, row.parse_sign]);
-      assert.deepEqual(rows.sort(), [
-        ['after', '2022-01-29', 1],
-        ['before', '2022-01-28', 1],
-        ['over midnight', '2022-01-28', 1],
-      ]);
-    }));
+  for (const jobs of [1, 3]) {
+    test(`ingest gives a mail over midnight one whole row of the day it began, days read ${order}, jobs ${jobs}`, () =>
+      inTemporaryFolder(async (folder) => {
+        const captures = join(folder, 'captures');
+        mkdirSync(captures);
+        // The first file lasts longer than the second one is read for.
+        const packets = toPackets(overMidnight, { segmentBytes: 12, stepNs: 10_000_000_000n });
+        const cut = packets.findIndex((packet) => packet.bytes.includes('midnight'));
+        assert(cut > 0);
+        const [first, second] = [packets.slice(0, cut + 1), packets.slice(cut + 1)];
+        writeFileSync(join(captures, 'cap_00001_20220128235959.pcapng'), writePcapng(first));
+        writeFileSync(join(captures, 'cap_00002_20220129000000.pcapng'), writePcapng(second));
+        const sink = await memory();
+        for (const day of days) await run(folder, captures, sink, { day, jobs });
+        const rows = sink.rows.map((row) => [row.mail_subject, row.insert_time, row.parse_sign]);
+        assert.deepEqual(rows.sort(), [
+          ['after', '2022-01-29', 1],
+          ['before', '2022-01-28', 1],
+          ['over midnight', '2022-01-28', 1],
+        ]);
+      }));
+  }
 }
 
 test('ingest accounts for every octet of every fixture', () => {

@@ -34,7 +34,8 @@ function captureOf(name: string): string {
   return relative(projectRoot, join(folder, file));
 }
 
-export async function runFixture(name: string): Promise<Outcome> {
+/** More than one of `jobs` are worker threads, however small the fixture is. */
+export async function runFixture(name: string, jobs = 1): Promise<Outcome> {
   const imageFolder = mkdtempSync(join(tmpdir(), 'mailproc-fixture-'));
   try {
     const sink = new MemorySink();
@@ -48,9 +49,10 @@ export async function runFixture(name: string): Promise<Outcome> {
       ports: new Map(),
       keyLogFile: undefined,
       reprocess: false,
+      jobs,
     };
     const silent = { progress: () => undefined, anomaly: () => undefined };
-    const report = await ingest(job, sink, silent, new AbortController().signal);
+    const report = await ingest(job, sink, silent, new AbortController().signal, 0);
     return normalise({ ...outcomeOf(report), rows: sink.rows }, imageFolder);
   } finally {
     rmSync(imageFolder, { recursive: true, force: true });
