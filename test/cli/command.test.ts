@@ -21,6 +21,7 @@ const wrongUsage: readonly (readonly [what: string, argv: readonly string[], ...
     ['an unknown store', ['x', 'null', '--store', 'postgres:x'], /postgres/, /sqlite:FILE/, /ndjson:FILE/],
     ['an unknown zone', ['x', 'null', '--timezone', 'Mars/Base'], /Mars\/Base/],
     ['a port that is none', ['x', 'null', '--ports', 'smtp=70000'], /70000/, /smtp=25,587/],
+    ['a number of threads that is none', ['x', 'null', '--jobs', '0'], /a number of threads from 1 to 64/],
     ['an unknown protocol', ['x', 'null', '--ports', 'http=80'], /unknown protocol "http"/],
     ['two outputs on stdout', ['x', 'null', '--json', '--store', 'ndjson:-'], /both write to stdout/],
     ['a configuration file that is not there', ['x', 'null', '--config', 'none.yaml'], /none\.yaml/],

@@ -88,7 +88,7 @@ test("ingest by workers rejects with a worker's trouble in the words of the oper
     writeFileSync(join(folder, 'file'), '');
     await assert.rejects(ingest(job, sink, silent, never, 0), {
       name: 'MailprocError',
-      message: /create image folder/,
+      message: /create folder/,
     });
   }));
 
