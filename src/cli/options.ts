@@ -1,5 +1,4 @@
 /** Every setting once: its flag, its key in the configuration file, its help line and its reader. */
-import { availableParallelism } from 'node:os';
 import { MailprocError } from '../core/errors.ts';
 import type { PortHints } from '../pipeline/job.ts';
 
@@ -82,8 +81,9 @@ export const definitions: { readonly [Name in SettingName]: Definition<Settings[
   },
   jobs: {
     flags: '--jobs <n>',
-    help: `threads that read large captures (default ${defaultJobs()} here)`,
-    fallback: defaultJobs,
+    help: 'threads that read captures of 16 MiB and more (default 1)',
+    // On two processors a second thread gained nothing: see docs/performance.md.
+    fallback: () => 1,
     read: readJobs,
   },
   json: {
@@ -122,11 +122,6 @@ function readText(value: unknown, name: string): string {
 function readBoolean(value: unknown, name: string): boolean {
   if (typeof value === 'boolean') return value;
   throw invalid(name, 'true or false', value);
-}
-
-/** Each worker decodes every packet to find its own: beyond four that is most of the work. */
-function defaultJobs(): number {
-  return Math.min(4, availableParallelism());
 }
 
 function readJobs(value: unknown, name: string): number {
