@@ -265,3 +265,20 @@ export const sheetLimits = {
   /** Rows with images read from the store at once. */
   rowsAtOnce: 200,
 } as const;
+
+export const clusterLimits = {
+  /** Octets of one configuration file. */
+  configBytesMax: 4 << 20,
+  /** Names that ranges of one attribute stand for: 75 data hosts of 760 databases are 57,000. */
+  namesMax: 65_536,
+  /** Days of one range of a partition rule: a hundred years. */
+  rangeDaysMax: 36_600,
+  /** A clock set back by more is an error; by less, the time sequence waits for it. */
+  clockBackMsMax: 5000,
+  /** Ids of one question to a sequence: many times the rows of a batch. */
+  idsMax: 1_000_000,
+  /** Attempts at an update of the sequence that ends in a deadlock: Galera answers concurrent ones so. */
+  sequenceAttemptsMax: 20,
+  /** How long a run waits for another one that rewrites the same properties file; that takes milliseconds. */
+  propertiesLockWaitMs: 30_000,
+} as const;
