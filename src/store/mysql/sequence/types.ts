@@ -11,10 +11,13 @@ export interface IdSource {
   /** Bits of the largest id: 31 fits the documented `int`, 63 needs a BIGINT column. */
   readonly idBits: 31 | 63;
   /**
-   * Exactly `count` ids, increasing, in as few ranges as the sequence allows. What is not used is lost. Throws a
-   * `MailprocError` where the sequence cannot be reached or has come to its end.
+   * Exactly `count` ids, in as few ranges as the sequence allows. They increase within one answer, and from
+   * answer to answer unless somebody sets the sequence back. What is not used is lost. Throws a `MailprocError`
+   * where the sequence cannot be reached or has come to its end.
    */
   take(count: number): Promise<readonly IdRange[]>;
+  /** Drops ids fetched ahead: after a duplicate key, what is taken next comes fresh from the sequence. */
+  discard(): void;
 }
 
 /** One connection to the data node of the sequence, in its database and in autocommit. */
