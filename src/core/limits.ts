@@ -266,6 +266,35 @@ export const sheetLimits = {
   rowsAtOnce: 200,
 } as const;
 
+export const mysqlLimits = {
+  connectTimeoutMs: 5000,
+  /** A statement of the heartbeat; a server that takes longer is as good as gone. */
+  heartbeatTimeoutMs: 3000,
+  /** Statements a connection keeps prepared; a server keeps 16,382 for all of its connections. */
+  preparedStatementsMax: 64,
+  /** Rows of one INSERT; more gain nothing, and placeholders end at 65,535. */
+  insertRowsMax: 1000,
+  /** Octets of one INSERT, where the server's `max_allowed_packet` is not less. */
+  insertBytesMax: 16 << 20,
+  /** Keys looked up in one statement. */
+  lookupKeysMax: 1000,
+  /** Of a packet, what is left for everything but the content of a mail: all other columns at their widest. */
+  packetReserveBytes: 256 << 10,
+  /** A transaction that conflicts with others is tried this often. */
+  attemptsMax: 30,
+  /** Longest pause before the next attempt; the pauses double from 5 ms. */
+  retryPauseMsMax: 1000,
+  /** A lease that is not renewed ends after this time of the server's clock. */
+  leaseMs: 60_000,
+  /** How long a stand-by master may take to apply what it received, before it takes writes. */
+  catchUpMsMax: 20_000,
+  /** Rows kept after they were acknowledged, to be written again to a stand-by that may not have got them. */
+  tailBytesMax: 32 << 20,
+  tailMs: 10_000,
+  /** Columns whose cuts are counted each on its own: 20 columns of 1000 tables. */
+  cutColumnsMax: 20_000,
+} as const;
+
 export const clusterLimits = {
   /** Octets of one configuration file. */
   configBytesMax: 4 << 20,

@@ -17,6 +17,11 @@ export interface Traits {
   readonly second: 'shared' | 'busy' | undefined;
   /** The target outlives the sink. */
   readonly reopens: boolean;
+  /** What becomes of a text in a column that cannot hold every text; itself where there is none. */
+  readonly fitted?: (
+    column: 'mail_subject' | 'mail_content' | 'mail_from' | 'file_path',
+    text: string,
+  ) => string;
 }
 
 export function sinkSuite(name: string, create: (context: TestContext) => Target, traits: Traits): void {
@@ -157,7 +162,7 @@ export function sinkSuite(name: string, create: (context: TestContext) => Target
       assert.equal(rows.length, 2);
       for (const name of ['mail_subject', 'mail_content', 'mail_from', 'file_path'] as const) {
         // Not assert.equal: its message would print ten megabytes.
-        assert.ok(rows[0]?.[name] === stored, name);
+        assert.ok(rows[0]?.[name] === (traits.fitted?.(name, stored) ?? stored), name);
       }
       assert.equal(rows[1]?.mail_subject, 'mail 2');
     });

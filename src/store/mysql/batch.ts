@@ -1,0 +1,123 @@
+/** The mails of one batch: what each is, where its row belongs, and what became of it. */
+import type { MailRecord } from '../../record/types.ts';
+import { recordRank } from '../row.ts';
+import type { Stored } from '../sink.ts';
+import type { KnownRow } from './keys.ts';
+import type { MailProtocol, Shard } from './types.ts';
+
+export type Id = number | bigint;
+
+export interface Mail {
+  readonly key: string;
+  readonly protocol: MailProtocol;
+  /** All records of the batch with this key, in their order. */
+  readonly versions: MailRecord[];
+  /** The one with most of the mail. */
+  best: MailRecord;
+  rank: number;
+  /** Of the table its row is in or goes to. */
+  day: string;
+  /** As of the last look; undefined: no row. */
+  known: KnownRow | undefined;
+  /** The rank of the row before this batch. */
+  rankBefore: number | undefined;
+  id: Id | undefined;
+  /** Ids it was tried with: a row with one of them is of this batch, whatever became of the COMMIT's answer. */
+  readonly triedIds: Set<string>;
+}
+
+/** Mails of one table. */
+export interface Group {
+  readonly shard: Shard;
+  readonly day: string;
+  readonly mails: readonly Mail[];
+}
+
+export function toMails(batch: readonly MailRecord[]): Mail[] {
+  const mails = new Map<string, Mail>();
+  for (const record of batch) {
+    const key = record.detail.mail_key;
+    const rank = recordRank(record.detail);
+    const mail = mails.get(key);
+    if (mail === undefined) {
+      mails.set(key, {
+        key,
+        protocol: record.protocol,
+        versions: [record],
+        best: record,
+        rank,
+        day: record.columns.insert_time,
+        known: undefined,
+        rankBefore: undefined,
+        id: undefined,
+        triedIds: new Set(),
+      });
+      continue;
+    }
+    mail.versions.push(record);
+    if (rank > mail.rank) Object.assign(mail, { best: record, rank });
+  }
+  return [...mails.values()];
+}
+
+export function toGroups(
+  mails: readonly Mail[],
+  shardOf: (protocol: MailProtocol, day: string) => Shard,
+): Group[] {
+  const groups = new Map<string, { shard: Shard; day: string; mails: Mail[] }>();
+  for (const mail of mails) {
+    const name = `${mail.protocol} ${mail.day}`;
+    let group = groups.get(name);
+    if (group === undefined) {
+      group = { shard: shardOf(mail.protocol, mail.day), day: mail.day, mails: [] };
+      groups.set(name, group);
+    }
+    group.mails.push(mail);
+  }
+  return [...groups.values()];
+}
+
+/** What a look at the table told. */
+export function learn(group: Group, known: ReadonlyMap<string, KnownRow>): void {
+  for (const mail of group.mails) {
+    const row = known.get(mail.key);
+    mail.known = row;
+    if (row === undefined || mail.triedIds.has(row.id)) continue;
+    mail.rankBefore ??= row.rank;
+  }
+}
+
+/** In the order of the records, as if each had been written alone. */
+export function toStored(mails: readonly Mail[]): Stored {
+  let added = 0;
+  let replaced = 0;
+  let known = 0;
+  for (const mail of mails) {
+    let rank = mail.rankBefore;
+    for (const record of mail.versions) {
+      const next = recordRank(record.detail);
+      if (rank !== undefined && next <= rank) {
+        known++;
+        continue;
+      }
+      if (rank === undefined) added++;
+      else replaced++;
+      rank = next;
+    }
+  }
+  return { added, replaced, known };
+}
+
+/** In the order in which the groups first appear. */
+export function groupBy<Value, Key>(
+  values: Iterable<Value>,
+  keyOf: (value: Value) => Key,
+): Map<Key, Value[]> {
+  const groups = new Map<Key, Value[]>();
+  for (const value of values) {
+    const group = groups.get(keyOf(value));
+    if (group === undefined) groups.set(keyOf(value), [value]);
+    else group.push(value);
+  }
+  return groups;
+}

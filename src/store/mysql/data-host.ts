@@ -1,0 +1,317 @@
+/**
+ * One logical server: masters in order and their replicas. Writes go to the active master; when it is gone
+ * or takes no writes, the next that qualifies takes over, and there is no way back by itself.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MailprocError } from '../../core/errors.ts';
+import { mysqlLimits } from '../../core/limits.ts';
+import type { MysqlConnection } from './connection.ts';
+import { mysqlError, troubleOf } from './mysql-error.ts';
+import { Pool } from './pool.ts';
+import { type Health, isCaughtUp, isGaleraReady, probe } from './server-health.ts';
+import type { DataHost } from './types.ts';
+
+export interface DataHostHooks {
+  /** Every decision and its reason. */
+  readonly report: (code: string, detail: string) => void;
+  /** Called with the place of the new active master. */
+  readonly onSwitch?: (dataHost: string, index: number) => void;
+}
+
+/** A server and what the heartbeat knows of it. */
+interface Member {
+  readonly pool: Pool;
+  readonly weight: number;
+  misses: number;
+  /** undefined before the first answer. */
+  health: Health | undefined;
+  lastError: string;
+}
+
+interface Master extends Member {
+  readonly replicas: readonly Member[];
+}
+
+export class DataHostConnections {
+  readonly name: string;
+  readonly #settings: DataHost;
+  readonly #hooks: DataHostHooks;
+  readonly #masters: readonly Master[];
+  #active: number;
+  /** Grows with every switch. */
+  #epoch = 0;
+  #recovery: Promise<void> | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #isBeating = false;
+  #isClosed = false;
+  #turn = 0;
+
+  /** `active`: the remembered place of the active master. */
+  constructor(settings: DataHost, hooks: DataHostHooks, active = 0) {
+    this.name = settings.name;
+    this.#settings = settings;
+    this.#hooks = hooks;
+    const member = (server: DataHost['writeHosts'][number]['server'], weight: number): Member => {
+      const pool = new Pool(server, settings.maxConnections);
+      return { pool, weight, misses: 0, health: undefined, lastError: '' };
+    };
+    this.#masters = settings.writeHosts.map(({ server, readHosts }) => ({
+      ...member(server, 1),
+      replicas: readHosts.map((host) => member(host.server, host.weight)),
+    }));
+    this.#active = active < this.#masters.length ? active : 0;
+  }
+
+  /** Name of the server that takes the writes. */
+  get activeServer(): string {
+    return this.#master.pool.server.name;
+  }
+
+  /** Grows when another server takes over: what was known of the tables must be asked again. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get hasStandBy(): boolean {
+    return this.#masters.length > 1 && this.#settings.switchType !== -1;
+  }
+
+  /** Beats in the background where there is more than one server; does not keep the process alive. */
+  startHeartbeat(): void {
+    const servers = this.#masters.reduce((sum, master) => sum + 1 + master.replicas.length, 0);
+    if (servers < 2) return;
+    this.#heartbeat = setInterval(() => void this.#beat(), this.#settings.heartbeat.intervalMs);
+    this.#heartbeat.unref();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#heartbeat);
+    for (const member of this.#members()) member.pool.drop(new Error('the store was closed'));
+  }
+
+  /**
+   * Runs `work` on the active master, and again on whoever is active then when the connection breaks: `work`
+   * must find out what of it was done. Errors but broken connections come through.
+   */
+  async write<Value>(work: (connection: MysqlConnection) => Promise<Value>): Promise<Value> {
+    for (let attempt = 1; ; attempt++) {
+      const epoch = this.#epoch;
+      try {
+        return await this.#master.pool.with(async (connection) => {
+          if (connection.facts.isReadOnly) {
+            connection.destroy();
+            throw readOnlyError();
+          }
+          try {
+            return await work(connection);
+          } catch (error) {
+            if (isServerTrouble(error)) connection.destroy();
+            throw error;
+          }
+        });
+      } catch (error) {
+        if (!isServerTrouble(error) || this.#isClosed) throw error;
+        if (attempt >= mysqlLimits.attemptsMax) throw mysqlError(error, `write to ${this.activeServer}`);
+        await this.#recover(epoch, error);
+      }
+    }
+  }
+
+  /** Runs `work` on a server that serves reads; on the active master where that one fails. */
+  async read<Value>(work: (connection: MysqlConnection) => Promise<Value>): Promise<Value> {
+    const readers = this.#readers();
+    const reader = pick(readers, this.#turn++);
+    if (reader !== undefined && reader !== this.#master) {
+      try {
+        return await reader.pool.with(work);
+      } catch (error) {
+        if (!isServerTrouble(error) && troubleOf(error) !== 'schema') throw error;
+        reader.pool.drop(error as Error);
+      }
+    }
+    return this.write(work);
+  }
+
+  get #master(): Master {
+    const master = this.#masters[this.#active];
+    if (master === undefined)
+      throw new MailprocError('config.data-host', `use data host ${this.name}: it has no server`);
+    return master;
+  }
+
+  *#members(): Generator<Member> {
+    for (const master of this.#masters) {
+      yield master;
+      yield* master.replicas;
+    }
+  }
+
+  /** Who may serve reads: `balance` 0 active; 1 stand-by masters and replicas; 2 all; 3 replicas. */
+  #readers(): readonly Member[] {
+    const { balance } = this.#settings;
+    const active = this.#master;
+    if (balance === 0) return [active];
+    const live = this.#masters.filter((master) => master === active || isLive(master));
+    const replicas = live.flatMap((master) => master.replicas).filter((replica) => this.#isFresh(replica));
+    const standBys = live.filter((master) => master !== active);
+    const readers = balance === 3 ? replicas : [...standBys, ...replicas];
+    if (balance === 2) return [active, ...readers];
+    return readers.length > 0 ? readers : [active];
+  }
+
+  #isFresh(replica: Member): boolean {
+    if (!isLive(replica)) return false;
+    const { switchType, slaveThreshold } = this.#settings;
+    if (switchType !== 2 || slaveThreshold < 0) return true;
+    const lag = replica.health?.lagSeconds;
+    return lag !== undefined && lag <= slaveThreshold;
+  }
+
+  async #beat(): Promise<void> {
+    if (this.#isBeating || this.#isClosed) return;
+    this.#isBeating = true;
+    try {
+      await Promise.all([...this.#members()].map((member) => this.#probe(member)));
+      const master = this.#master;
+      if (this.hasStandBy && master.misses >= this.#settings.heartbeat.missesMax) {
+        // What waits for the silent server is let go, and finds the next one.
+        await this.#recover(this.#epoch, new Error(master.lastError)).catch(() => {});
+      }
+    } finally {
+      this.#isBeating = false;
+    }
+  }
+
+  /** Whether the server answers. */
+  async #probe(member: Member): Promise<boolean> {
+    try {
+      member.health = await probe(member.pool.server, this.#settings.heartbeat.statement);
+      member.misses = 0;
+      return true;
+    } catch (error) {
+      member.misses++;
+      member.lastError = error instanceof Error ? error.message : String(error);
+      return false;
+    }
+  }
+
+  /** Resolves when there is an active master to try; all who ask at once wait for one answer. */
+  async #recover(epoch: number, cause: unknown): Promise<void> {
+    if (epoch !== this.#epoch) return;
+    this.#recovery ??= this.#findMaster(cause).finally(() => {
+      this.#recovery = undefined;
+    });
+    await this.#recovery;
+  }
+
+  async #findMaster(cause: unknown): Promise<void> {
+    const master = this.#master;
+    const { intervalMs, missesMax } = this.#settings.heartbeat;
+    for (;;) {
+      const isAlive = await this.#probe(master);
+      if (isAlive && this.#mayWrite(master)) return;
+      if (isAlive || master.misses >= missesMax) break;
+      await sleep(intervalMs);
+    }
+    const reason =
+      master.misses > 0
+        ? `${master.misses} heartbeats missed: ${master.lastError}`
+        : whyNoMaster(master.health);
+    master.pool.drop(new Error(reason));
+    const next = await this.#nextMaster();
+    if (next === undefined) throw this.#noMaster(cause, reason);
+    const from = master.pool.server.name;
+    this.#active = next;
+    this.#epoch++;
+    this.#hooks.report(
+      'store.failover',
+      `data host ${this.name}: ${from} is out (${reason}); ${this.activeServer} takes the writes (switchType ${this.#settings.switchType})`,
+    );
+    this.#hooks.onSwitch?.(this.name, next);
+  }
+
+  #mayWrite(master: Member): boolean {
+    const { health } = master;
+    if (health === undefined || health.isReadOnly) return false;
+    return this.#settings.switchType !== 3 || isGaleraReady(health);
+  }
+
+  async #nextMaster(): Promise<number | undefined> {
+    if (!this.hasStandBy) return undefined;
+    for (let step = 1; step < this.#masters.length; step++) {
+      const index = (this.#active + step) % this.#masters.length;
+      const candidate = this.#masters[index];
+      if (candidate === undefined) continue;
+      const refusal = await this.#refusal(candidate);
+      if (refusal === undefined) return index;
+      this.#hooks.report(
+        'store.failover-refused',
+        `data host ${this.name}: ${candidate.pool.server.name} cannot take the writes: ${refusal}`,
+      );
+    }
+    return undefined;
+  }
+
+  /** Why a stand-by cannot take over; waits until it has applied what it received. */
+  async #refusal(candidate: Master): Promise<string | undefined> {
+    const deadline = Date.now() + mysqlLimits.catchUpMsMax;
+    for (;;) {
+      if (!(await this.#probe(candidate))) return candidate.lastError;
+      const { health } = candidate;
+      if (!this.#mayWrite(candidate)) return whyNoMaster(health);
+      const caughtUp = isCaughtUp(health);
+      if (caughtUp === 'yes') return undefined;
+      if (caughtUp === 'unknown') {
+        return this.#settings.switchType === 2 ? 'its replication state is not known' : undefined;
+      }
+      if (caughtUp === 'stopped') {
+        return this.#settings.switchType === 2 ? 'its replication has stopped' : undefined;
+      }
+      if (Date.now() > deadline) return 'it is still applying what it received';
+      await sleep(20);
+    }
+  }
+
+  #noMaster(cause: unknown, reason: string): MailprocError {
+    const action = `write to ${this.activeServer} of data host ${this.name}`;
+    if (!this.hasStandBy && troubleOf(cause) !== 'other') return mysqlError(cause, action);
+    return new MailprocError('store.unreachable', `${action}: ${reason}, and no other server can take over`, {
+      hint: 'start a server of this data host again; what is stored is not written twice',
+      cause,
+    });
+  }
+}
+
+function isLive(member: Member): boolean {
+  return member.health !== undefined && member.misses === 0;
+}
+
+function isServerTrouble(error: unknown): boolean {
+  const trouble = troubleOf(error);
+  return trouble === 'connection' || trouble === 'read-only';
+}
+
+function readOnlyError(): Error {
+  return Object.assign(new Error('read_only is ON'), { errno: 1290, sqlMessage: 'read_only is ON' });
+}
+
+function whyNoMaster(health: Health | undefined): string {
+  if (health === undefined) return 'it was never seen';
+  if (health.isReadOnly) return 'it is read-only';
+  const { status, isConnected, isReady } = health.galera ?? {};
+  if (health.galera === undefined) return 'it is no Galera node';
+  return `Galera is ${status}, connected ${isConnected}, ready ${isReady}`;
+}
+
+/** In turn, each as often as its weight says; weight 0 counts as 1, as MyCat takes equal weights. */
+function pick(members: readonly Member[], turn: number): Member | undefined {
+  const weights = members.map(({ weight }) => Math.max(1, Math.floor(weight)));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let place = turn % Math.max(1, total);
+  for (const [index, weight] of weights.entries()) {
+    if (place < weight) return members[index];
+    place -= weight;
+  }
+  return undefined;
+}

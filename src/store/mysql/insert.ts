@@ -1,0 +1,135 @@
+/** The statements that write rows and their keys, inside a transaction the caller has opened. */
+import { strict as assert } from 'node:assert';
+import { mysqlLimits } from '../../core/limits.ts';
+import type { MailRecord } from '../../record/types.ts';
+import { columnNames } from '../../record/types.ts';
+import { toRow } from '../row.ts';
+import { type MysqlConnection, type Parameter, quoted } from './connection.ts';
+import { type Cuts, fit } from './fit.ts';
+import { captureKey, keyOctets } from './keys.ts';
+import { columnList, type DayTable } from './schema.ts';
+
+/** A mail with the id its row has or gets. */
+export interface Entry {
+  readonly record: MailRecord;
+  readonly id: number | bigint | string;
+  readonly rank: number;
+}
+
+/** Every table gets the same day, which a replaced row keeps. */
+export interface Target {
+  readonly table: DayTable;
+  readonly day: string;
+  readonly cuts: Cuts;
+}
+
+/** Keys first where they have a table of their own: there a duplicate is known by them. */
+export async function insertRows(
+  connection: MysqlConnection,
+  target: Target,
+  entries: readonly Entry[],
+): Promise<void> {
+  const { table } = target;
+  if (table.keys === 'side') await insertSideKeys(connection, table, entries);
+  const hidden = table.keys === 'hidden' ? ', mail_key, mail_rank, mail_capture' : '';
+  const into = `INSERT INTO ${quoted(table.name)} (${columnList}${hidden}) VALUES `;
+  const rows = entries.map((entry) => {
+    const values = rowValues(target, entry);
+    return table.keys === 'hidden' ? [...values, ...keyValues(entry)] : values;
+  });
+  await insertMany(connection, into, rows);
+}
+
+/** Returns whether the row was written: another run may have stored more of the mail in the meantime. */
+export async function replaceRow(
+  connection: MysqlConnection,
+  target: Target,
+  { record, id, rank }: Entry,
+): Promise<boolean> {
+  const { table } = target;
+  const places = columnNames.map((name) => `${quoted(name)} = ?`).join(', ');
+  const values = rowValues(target, { record, id, rank });
+  const key = keyOctets(record.detail.mail_key);
+  const capture = captureKey(record.columns.file_path);
+  if (table.keys === 'hidden') {
+    const sql = `UPDATE ${quoted(table.name)} SET ${places}, mail_rank = ?, mail_capture = ? WHERE mail_key = ? AND mail_rank < ?`;
+    return (await connection.run(sql, [...values, rank, capture, key, rank])).affectedRows > 0;
+  }
+  const sql = 'UPDATE mail_keys SET mail_rank = ?, mail_capture = ? WHERE mail_key = ? AND mail_rank < ?';
+  if ((await connection.run(sql, [rank, capture, key, rank])).affectedRows === 0) return false;
+  await connection.run(`UPDATE ${quoted(table.name)} SET ${places} WHERE id = ?`, [...values, String(id)]);
+  return true;
+}
+
+async function insertSideKeys(
+  connection: MysqlConnection,
+  table: DayTable,
+  entries: readonly Entry[],
+): Promise<void> {
+  const into = 'INSERT INTO mail_keys (mail_key, mail_rank, mail_capture, table_name, id) VALUES ';
+  await insertMany(
+    connection,
+    into,
+    entries.map((entry) => [...keyValues(entry), table.name, String(entry.id)]),
+  );
+}
+
+function rowValues({ table, day, cuts }: Target, { record, id }: Entry): Parameter[] {
+  const row = toRow(0, record, day);
+  return table.columns.map((column) => {
+    if (column.name === 'id') return typeof id === 'bigint' ? String(id) : id;
+    const value = row[column.name as keyof typeof row];
+    const fitted = fit(value, column);
+    if (fitted !== value) cuts.count(table.name, column);
+    return typeof fitted === 'bigint' ? String(fitted) : fitted;
+  });
+}
+
+function keyValues({ record, rank }: Entry): Parameter[] {
+  return [keyOctets(record.detail.mail_key), rank, captureKey(record.columns.file_path)];
+}
+
+/**
+ * Rows in as few statements as their number and octets allow. The sizes of statements are powers of two,
+ * so that a connection prepares few and uses them again.
+ */
+async function insertMany(
+  connection: MysqlConnection,
+  into: string,
+  rows: readonly (readonly Parameter[])[],
+): Promise<void> {
+  const [first] = rows;
+  if (first === undefined) return;
+  const octetsMax = Math.min(mysqlLimits.insertBytesMax, connection.facts.packetBytesMax);
+  const place = `(${first.map(() => '?').join(',')})`;
+  for (let start = 0; start < rows.length; ) {
+    const count = statementRows(rows, start, octetsMax);
+    const places = Array.from({ length: count }, () => place).join(',');
+    const parameters = rows.slice(start, start + count).flat();
+    const { affectedRows } = await connection.runPrepared(into + places, parameters);
+    assert(affectedRows === count, `${count} rows were inserted, the server tells of ${affectedRows}`);
+    start += count;
+  }
+}
+
+function statementRows(rows: readonly (readonly Parameter[])[], start: number, octetsMax: number): number {
+  const countMax = Math.min(rows.length - start, mysqlLimits.insertRowsMax);
+  let octets = 0;
+  let count = 0;
+  while (count < countMax) {
+    octets += rowOctets(rows[start + count] ?? []);
+    if (count > 0 && octets > octetsMax - statementReserve) break;
+    count++;
+  }
+  return count === mysqlLimits.insertRowsMax ? count : 2 ** Math.floor(Math.log2(count));
+}
+
+/** For the packet's head and the types of parameters. */
+const statementReserve = 128 << 10;
+
+/** At most: no UTF-16 unit has more than three octets of UTF-8. */
+function rowOctets(row: readonly Parameter[]): number {
+  let octets = 0;
+  for (const value of row) octets += typeof value === 'string' ? value.length * 3 + 9 : 24;
+  return octets;
+}
