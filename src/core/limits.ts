@@ -286,6 +286,8 @@ export const mysqlLimits = {
   retryPauseMsMax: 1000,
   /** A lease that is not renewed ends after this time of the server's clock. */
   leaseMs: 60_000,
+  /** A writer that makes tables and died at it keeps others from it for this time. */
+  schemaLockMs: 10_000,
   /** How long a stand-by master may take to apply what it received, before it takes writes. */
   catchUpMsMax: 20_000,
   /** Rows kept after they were acknowledged, to be written again to a stand-by that may not have got them. */

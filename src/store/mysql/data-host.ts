@@ -186,7 +186,9 @@ export class DataHostConnections {
   /** Whether the server answers. */
   async #probe(member: Member): Promise<boolean> {
     try {
-      member.health = await probe(member.pool.server, this.#settings.heartbeat.statement);
+      const { statement, intervalMs, missesMax } = this.#settings.heartbeat;
+      const timeoutMs = Math.min(mysqlLimits.heartbeatTimeoutMs, intervalMs * missesMax);
+      member.health = await probe(member.pool.server, statement, timeoutMs);
       member.misses = 0;
       return true;
     } catch (error) {

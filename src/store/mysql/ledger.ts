@@ -7,7 +7,7 @@ import type { Lease, Ledger, LedgerEntry, LedgerRows } from '../ledger.ts';
 import { protocols } from '../row.ts';
 import { type MysqlConnection, type Parameter, quoted, type Row } from './connection.ts';
 import { captureKey } from './keys.ts';
-import { takeLease } from './lease.ts';
+import { leaseTableStatement, takeLease } from './lease.ts';
 import { type DayTable, describeDayTable } from './schema.ts';
 import type { Shard } from './types.ts';
 
@@ -27,13 +27,17 @@ const entryTableStatement = `CREATE TABLE IF NOT EXISTS mailproc_ledger (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`;
 
 /** Whatever is written once for the whole cluster. */
-export const homeTableStatements = [
-  entryTableStatement,
-  `CREATE TABLE IF NOT EXISTS mailproc_placement (
+export const homeTables: ReadonlyMap<string, string> = new Map([
+  ['mailproc_lease', leaseTableStatement],
+  ['mailproc_ledger', entryTableStatement],
+  [
+    'mailproc_placement',
+    `CREATE TABLE IF NOT EXISTS mailproc_placement (
   mail_key binary(16) NOT NULL PRIMARY KEY,
   day char(10) CHARACTER SET ascii NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`,
-];
+  ],
+]);
 
 /**
  * A row for each chunk that was written, never changed: two masters that both get it agree, and two runs

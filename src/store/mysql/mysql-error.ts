@@ -125,7 +125,8 @@ const known: readonly Known[] = [
 /** `action` reads "what was being done, to what". Returns a `MailprocError` as it is, throws a bug as it is. */
 export function mysqlError(error: unknown, action: string): MailprocError {
   if (error instanceof MailprocError) return error;
-  if (error instanceof AssertionError || error instanceof TypeError) throw error;
+  if (error instanceof AssertionError || error instanceof TypeError || error instanceof ReferenceError)
+    throw error;
   const { errno, code, sqlMessage, message } = error as DriverError;
   const match =
     sqlMessage === undefined ? undefined : known.find(({ numbers }) => numbers.includes(errno ?? 0));

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MailprocError } from '../../core/errors.ts';
 import { mysqlLimits } from '../../core/limits.ts';
 import type { MailRecord } from '../../record/types.ts';
+import type { Lease } from '../ledger.ts';
 import { protocols } from '../row.ts';
 import type { Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
 import { readActiveHosts, rememberActiveHost } from './active-host.ts';
@@ -17,15 +18,19 @@ import { DataHostConnections } from './data-host.ts';
 import { Cuts } from './fit.ts';
 import { type Entry, insertRows, replaceRow, type Target } from './insert.ts';
 import { captureKey, findKnown } from './keys.ts';
-import { leaseTableStatement } from './lease.ts';
-import { homeTableStatements, insertLedgerRows, ledgerRowsStatement, MysqlLedger } from './ledger.ts';
+import { takeLease } from './lease.ts';
+import { homeTables, insertLedgerRows, ledgerRowsStatement, MysqlLedger } from './ledger.ts';
 import { isDuplicateId, mysqlError, troubleOf } from './mysql-error.ts';
 import { placeMails } from './placement.ts';
 import {
+  checkId,
   columnList,
+  createDayTable,
+  createMissing,
   type DayTable,
   describeDayTable,
-  ensureDayTable,
+  isInMonthView,
+  missingTables,
   refreshMonthView,
   useDatabase,
 } from './schema.ts';
@@ -51,7 +56,7 @@ interface Node {
   readonly host: DataHostConnections;
   readonly tail: Tail;
   /** Of the tables that are there for certain: what they hold. Forgotten when another server takes over. */
-  readonly tables: Map<string, DayTable>;
+  tables: Map<string, DayTable>;
   tablesEpoch: number;
 }
 
@@ -65,6 +70,8 @@ export class MysqlSink implements Sink {
   readonly #cuts: Cuts;
   readonly #hosts = new Map<string, DataHostConnections>();
   readonly #nodes = new Map<string, Node>();
+  /** The memories of tables in whose time those of the home were seen to be there. */
+  readonly #homeTables = new WeakSet<Map<string, DayTable>>();
   #ids: IdSource | undefined;
   #isOpen = false;
   /** Writes take turns, so that ids are in the order written. */
@@ -79,7 +86,7 @@ export class MysqlSink implements Sink {
     this.#leaseMs = options.leaseMs;
     this.#cuts = new Cuts(this.#report);
     this.ledger = new MysqlLedger({
-      home: (work) => this.#onNode(this.#home(), work),
+      home: (work) => this.#onHome(work),
       on: (shard, work) => this.#onExisting(this.#node(shard.dataNode), work),
       shardOf: (protocol, day) => this.#shardIfAny(protocol, day),
       everywhere: async (work) => {
@@ -109,10 +116,7 @@ export class MysqlSink implements Sink {
     }
     this.#isOpen = true;
     try {
-      await this.#onNode(this.#home(), async (connection) => {
-        for (const statement of [...homeTableStatements, leaseTableStatement])
-          await connection.run(statement);
-      });
+      await this.#onHome(async () => {});
       const connect = async (name: string) => this.#sequenceConnection(name);
       this.#ids = this.#givenIds ?? (await openSequence(this.#settings.sequence, connect));
     } catch (error) {
@@ -157,7 +161,7 @@ export class MysqlSink implements Sink {
     try {
       const mails = toMails(batch);
       await placeMails(mails, {
-        home: (work) => this.#onNode(this.#home(), work),
+        home: (work) => this.#onHome(work),
         known: (protocol, day, keys) => this.#knownOf(protocol, day, keys),
       });
       const groups = toGroups(mails, (protocol, day) => this.#settings.shardMap.shardOf(protocol, day));
@@ -211,16 +215,19 @@ export class MysqlSink implements Sink {
 
   async #store(node: Node, group: Group): Promise<void> {
     await this.#secureTail(node);
-    await this.#storeOnce(node, group);
+    await this.#storeOnce(node, group, 'write');
     node.tail.keep(group);
   }
 
   /** Until every mail of the group is stored, here or by another run. */
-  async #storeOnce(node: Node, group: Group): Promise<void> {
-    let isFirst = true;
-    await this.#onNode(node, async (connection) => {
-      const table = await this.#dayTable(node, connection, group.shard.table);
-      if (!isFirst) {
+  async #storeOnce(node: Node, group: Group, first: 'look' | 'write'): Promise<void> {
+    let isLookedUp = first === 'write';
+    const { table: name } = group.shard;
+    const prepare = () => this.#prepareTable(node, name);
+    await this.#onNode(node, prepare, async (connection) => {
+      const table = this.#tables(node).get(name);
+      if (table === undefined) throw tableMissing(name);
+      if (!isLookedUp) {
         learn(
           group,
           await findKnown(
@@ -231,7 +238,7 @@ export class MysqlSink implements Sink {
         );
         await this.#giveIds(group.mails);
       }
-      isFirst = false;
+      isLookedUp = false;
       try {
         await this.#storeMissing(connection, { table, day: group.day, cuts: this.#cuts }, group.mails);
       } catch (error) {
@@ -277,7 +284,7 @@ export class MysqlSink implements Sink {
   /** What was acknowledged shortly before another master took over is written to that one, too. */
   async #secureTail(node: Node): Promise<void> {
     const groups = node.tail.lost(node.host.epoch);
-    for (const group of groups) await this.#storeOnce(node, forget(group));
+    for (const group of groups) await this.#storeOnce(node, group, 'look');
     if (groups.length > 0) {
       const mails = groups.reduce((sum, group) => sum + group.mails.length, 0);
       this.#report(
@@ -287,29 +294,58 @@ export class MysqlSink implements Sink {
     }
   }
 
-  async #dayTable(node: Node, connection: MysqlConnection, name: string): Promise<DayTable> {
-    const tables = this.#tables(node);
-    const known = tables.get(name);
-    if (known !== undefined) return known;
-    await connection.run(ledgerRowsStatement);
-    const form = { schema: this.#settings.schema, idBits: this.#ids?.idBits ?? 31 };
-    const table = await ensureDayTable(connection, name, form);
-    await this.#refreshView(node, connection, name);
-    tables.set(name, table);
-    return table;
+  /** Makes the table and the view of its month where that is needed; nobody else changes tables meanwhile. */
+  async #prepareTable(node: Node, name: string): Promise<void> {
+    if (this.#tables(node).has(name)) return;
+    const look = async (connection: MysqlConnection): Promise<boolean> => {
+      const table = await describeDayTable(connection, name);
+      const needed = ['mailproc_ledger_rows', ...(table?.keys === 'side' ? ['mail_keys'] : [])];
+      if (table === undefined || (await missingTables(connection, needed)).length > 0) return false;
+      if (this.#hasView(node, name) && !(await isInMonthView(connection, name))) return false;
+      checkId(table, this.#ids?.idBits ?? 31);
+      this.#tables(node).set(name, table);
+      return true;
+    };
+    if (await this.#onNode(node, undefined, look)) return;
+    const lock = await this.#schemaLock();
+    try {
+      await this.#onNode(node, undefined, async (connection) => {
+        await createMissing(connection, new Map([['mailproc_ledger_rows', ledgerRowsStatement]]));
+        const form = { schema: this.#settings.schema, idBits: this.#ids?.idBits ?? 31 };
+        const table = await createDayTable(connection, name, form);
+        checkId(table, form.idBits);
+        if (this.#hasView(node, name)) await this.#refreshView(connection, name);
+        this.#tables(node).set(name, table);
+      });
+    } finally {
+      await lock.release();
+    }
+  }
+
+  /** DDL of two writers at once can hang a Galera cluster. */
+  async #schemaLock(): Promise<Lease> {
+    for (;;) {
+      // No capture's name begins with U+0000.
+      const lease = await takeLease((work) => this.#onHome(work), ['\0schema'], mysqlLimits.schemaLockMs);
+      if (lease !== undefined) return lease;
+      await sleep(20 + Math.random() * 30);
+    }
   }
 
   #tables(node: Node): Map<string, DayTable> {
-    if (node.tablesEpoch !== node.host.epoch) node.tables.clear();
+    if (node.tablesEpoch !== node.host.epoch) node.tables = new Map();
     node.tablesEpoch = node.host.epoch;
     return node.tables;
   }
 
-  /** Rows matter more than the view over them. */
-  async #refreshView(node: Node, connection: MysqlConnection, table: string): Promise<void> {
+  #hasView(node: Node, table: string): boolean {
     const day = dayOf(table);
     const protocol = protocols.find((name) => table.startsWith(`${name}_`));
-    if (day === undefined || protocol === undefined || !this.#isMonthOn(node, protocol, day)) return;
+    return day !== undefined && protocol !== undefined && this.#isMonthOn(node, protocol, day);
+  }
+
+  /** Rows matter more than the view over them. */
+  async #refreshView(connection: MysqlConnection, table: string): Promise<void> {
     try {
       await refreshMonthView(connection, table);
     } catch (error) {
@@ -350,11 +386,29 @@ export class MysqlSink implements Sink {
     }
   }
 
+  /** Where entries, leases and placements are; their tables are made where they are missing. */
+  async #onHome<Value>(work: (connection: MysqlConnection) => Promise<Value>): Promise<Value> {
+    const home = this.#home();
+    return this.#onNode(home, undefined, async (connection) => {
+      const tables = this.#tables(home);
+      if (!this.#homeTables.has(tables)) {
+        await createMissing(connection, homeTables);
+        this.#homeTables.add(tables);
+      }
+      return work(connection);
+    });
+  }
+
   /** On the active master, in the data node's database, which is made where it is missing. */
-  async #onNode<Value>(node: Node, work: (connection: MysqlConnection) => Promise<Value>): Promise<Value> {
+  async #onNode<Value>(
+    node: Node,
+    prepare: (() => Promise<void>) | undefined,
+    work: (connection: MysqlConnection) => Promise<Value>,
+  ): Promise<Value> {
     this.#checkOpen();
     for (let attempt = 1; ; attempt++) {
       try {
+        await prepare?.();
         return await node.host.write(async (connection) => {
           await useDatabase(connection, node.dataNode.database);
           return work(connection);
@@ -363,7 +417,7 @@ export class MysqlSink implements Sink {
         const trouble = troubleOf(error);
         const isPassing = trouble === 'conflict' || trouble === 'duplicate' || trouble === 'schema';
         if (!isPassing || attempt >= mysqlLimits.attemptsMax) throw error;
-        if (trouble === 'schema') node.tables.clear();
+        if (trouble === 'schema') node.tables = new Map();
       }
       await sleep(Math.random() * Math.min(mysqlLimits.retryPauseMsMax, 5 * 2 ** Math.min(attempt, 10)));
     }
@@ -424,7 +478,6 @@ export class MysqlSink implements Sink {
     return node;
   }
 
-  /** Where entries, leases and placements are. */
   #home(): Node {
     const [first] = this.#settings.shardMap.dataNodes();
     if (first === undefined)
@@ -471,10 +524,9 @@ function toEntry({ best, rank, id, known }: Mail): Entry {
   return { record: best, rank, id: known?.id ?? id ?? 0 };
 }
 
-/** What is known of the rows is of the master that is gone. */
-function forget(group: Group): Group {
-  for (const mail of group.mails) mail.known = undefined;
-  return group;
+/** To be prepared (again): as the server would say it. */
+function tableMissing(name: string): Error {
+  return Object.assign(new Error(`no table ${name}`), { errno: 1146, sqlMessage: `no table ${name}` });
 }
 
 /** A replaced row moves from the capture it came from to the one that had more of it. */

@@ -109,21 +109,43 @@ export async function useDatabase(connection: MysqlConnection, database: string)
   }
 }
 
-/** Makes the table in the connection's database where there is none. */
-export async function ensureDayTable(
+/**
+ * Statements that are run where their table is missing. Looked up first: on Galera even a CREATE that finds the
+ * table there stops the whole cluster for a moment.
+ */
+export async function createMissing(
+  connection: MysqlConnection,
+  statements: ReadonlyMap<string, string>,
+): Promise<void> {
+  for (const name of await missingTables(connection, [...statements.keys()])) {
+    await connection.run(statements.get(name) ?? '');
+  }
+}
+
+export async function missingTables(
+  connection: MysqlConnection,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  const rows = await connection.rows(
+    'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN (?)',
+    [names],
+  );
+  const there = new Set(rows.map((row) => String(row['name'])));
+  return names.filter((name) => !there.has(name));
+}
+
+/** Makes the table in the connection's database, and that of the keys where they do not fit into it. */
+export async function createDayTable(
   connection: MysqlConnection,
   name: string,
   form: Omit<TableForm, 'hasInvisibleColumns'>,
 ): Promise<DayTable> {
-  let table = await describeDayTable(connection, name);
-  if (table === undefined) {
-    const { hasInvisibleColumns } = connection.facts;
-    await connection.run(createDayTableStatement(name, { ...form, hasInvisibleColumns }));
-    table = await describeDayTable(connection, name);
-  }
+  const { hasInvisibleColumns } = connection.facts;
+  const statement = createDayTableStatement(name, { ...form, hasInvisibleColumns });
+  await createMissing(connection, new Map([[name, statement]]));
+  const table = await describeDayTable(connection, name);
   if (table === undefined) throw new MailprocError('store.failed', `create table ${name}: it is not there`);
-  if (table.keys === 'side') await connection.run(sideKeysStatement);
-  checkId(table, form.idBits);
+  if (table.keys === 'side') await createMissing(connection, new Map([['mail_keys', sideKeysStatement]]));
   return table;
 }
 
@@ -182,7 +204,8 @@ function packetReserve(packetBytesMax: number): number {
   return Math.min(mysqlLimits.packetReserveBytes, packetBytesMax >> 1);
 }
 
-function checkId(table: DayTable, idBits: 31 | 63): void {
+/** Throws where the ids of the sequence do not fit into the table. */
+export function checkId(table: DayTable, idBits: 31 | 63): void {
   const [id] = table.columns;
   if (id === undefined || id.kind !== 'integer' || id.greatest >= (1n << BigInt(idBits)) - 1n) return;
   throw new MailprocError(
@@ -199,12 +222,8 @@ function checkId(table: DayTable, idBits: 31 | 63): void {
  * at it with different tables in sight, so it looks again until nothing has changed.
  */
 export async function refreshMonthView(connection: MysqlConnection, dayTable: string): Promise<void> {
+  if (await isInMonthView(connection, dayTable)) return;
   const month = dayTable.replace(/_\d{1,2}$/, '');
-  const [existing] = await connection.rows(
-    'SELECT table_type AS type FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?',
-    [month],
-  );
-  if (existing !== undefined && existing['type'] !== 'VIEW') return;
   for (let round = 0; round < 10; round++) {
     const days = await dayTablesOf(connection, month);
     if (await shows(connection, month, days)) return;
@@ -217,6 +236,17 @@ export async function refreshMonthView(connection: MysqlConnection, dayTable: st
       if (!['conflict', 'schema'].includes(troubleOf(error))) throw error;
     }
   }
+}
+
+/** Also where the name of the view is taken by a table. */
+export async function isInMonthView(connection: MysqlConnection, dayTable: string): Promise<boolean> {
+  const month = dayTable.replace(/_\d{1,2}$/, '');
+  const [existing] = await connection.rows(
+    'SELECT table_type AS type FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?',
+    [month],
+  );
+  if (existing !== undefined && existing['type'] !== 'VIEW') return true;
+  return shows(connection, month, await dayTablesOf(connection, month));
 }
 
 async function dayTablesOf(connection: MysqlConnection, month: string): Promise<string[]> {

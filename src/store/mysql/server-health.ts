@@ -1,5 +1,4 @@
 /** What one look at a server tells: alive, writable, how far its replication is, in or out of its Galera cluster. */
-import { mysqlLimits } from '../../core/limits.ts';
 import { MysqlConnection, type Row } from './connection.ts';
 import type { Server } from './types.ts';
 
@@ -22,7 +21,7 @@ export interface Replication {
 }
 
 /** On a connection of its own, so that a full pool is no silence. Throws where there is no answer in time. */
-export async function probe(server: Server, statement: string): Promise<Health> {
+export async function probe(server: Server, statement: string, timeoutMs: number): Promise<Health> {
   let timer: NodeJS.Timeout | undefined;
   let connection: MysqlConnection | undefined;
   let isLate = false;
@@ -30,7 +29,7 @@ export async function probe(server: Server, statement: string): Promise<Health> 
     timer = setTimeout(() => {
       isLate = true;
       reject(new Error('no answer in time'));
-    }, mysqlLimits.heartbeatTimeoutMs);
+    }, timeoutMs);
   });
   const look = MysqlConnection.connect(server).then((connected) => {
     connection = connected;
