@@ -2,6 +2,7 @@
  * One connection to a MySQL or MariaDB server in a session of known settings: whatever the server's defaults
  * are, statements mean the same and no value makes an INSERT fail.
  */
+import { strict as assert } from 'node:assert';
 import type { Connection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import { mysqlLimits } from '../../core/limits.ts';
 import type { Server } from './types.ts';
@@ -100,7 +101,13 @@ export class MysqlConnection {
     return toResult(header);
   }
 
-  /** A statement without rows, prepared once a connection; for those that are run often. */
+  /** With its database: a prepared statement keeps the one it was prepared in, whatever is selected later. */
+  qualified(table: string): string {
+    assert(this.#database !== undefined, 'no database is selected');
+    return `${quoted(this.#database)}.${quoted(table)}`;
+  }
+
+  /** A statement without rows, prepared once a connection; for those that are run often. Its tables are `qualified`. */
   async runPrepared(sql: string, parameters: readonly Parameter[]): Promise<Result> {
     const [header] = await this.#answered(this.#connection.execute<ResultSetHeader>(sql, [...parameters]));
     return toResult(header);
@@ -128,7 +135,10 @@ export class MysqlConnection {
   }
 
   async #answered<Value>(answer: Promise<Value>): Promise<Value> {
-    answer.catch(() => {});
+    answer.catch((error: { readonly errno?: number }) => {
+      // The database was dropped, and with it the selection.
+      if (error.errno === 1046 || error.errno === 1049) this.#database = undefined;
+    });
     return await Promise.race([answer, this.#givenUp]);
   }
 }

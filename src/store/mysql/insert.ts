@@ -32,7 +32,7 @@ export async function insertRows(
   const { table } = target;
   if (table.keys === 'side') await insertSideKeys(connection, table, entries);
   const hidden = table.keys === 'hidden' ? ', mail_key, mail_rank, mail_capture' : '';
-  const into = `INSERT INTO ${quoted(table.name)} (${columnList}${hidden}) VALUES `;
+  const into = `INSERT INTO ${connection.qualified(table.name)} (${columnList}${hidden}) VALUES `;
   const rows = entries.map((entry) => {
     const values = rowValues(target, entry);
     return table.keys === 'hidden' ? [...values, ...keyValues(entry)] : values;
@@ -66,7 +66,8 @@ async function insertSideKeys(
   table: DayTable,
   entries: readonly Entry[],
 ): Promise<void> {
-  const into = 'INSERT INTO mail_keys (mail_key, mail_rank, mail_capture, table_name, id) VALUES ';
+  const names = 'mail_key, mail_rank, mail_capture, table_name, id';
+  const into = `INSERT INTO ${connection.qualified('mail_keys')} (${names}) VALUES `;
   await insertMany(
     connection,
     into,

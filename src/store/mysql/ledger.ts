@@ -17,8 +17,8 @@ const entryTableStatement = `CREATE TABLE IF NOT EXISTS mailproc_ledger (
   day char(10) CHARACTER SET ascii NOT NULL,
   bytes bigint NOT NULL,
   modified_ms varchar(32) CHARACTER SET ascii NOT NULL,
-  first_packet_ns bigint DEFAULT NULL,
-  last_packet_ns bigint DEFAULT NULL,
+  first_packet_ns varchar(40) CHARACTER SET ascii DEFAULT NULL,
+  last_packet_ns varchar(40) CHARACTER SET ascii DEFAULT NULL,
   is_done tinyint NOT NULL,
   needed_from text NOT NULL,
   summary mediumtext NOT NULL,
@@ -219,7 +219,7 @@ async function hasTable(connection: MysqlConnection, name: string): Promise<bool
 }
 
 const entryColumns =
-  'capture_key, capture, day, bytes, modified_ms, CAST(first_packet_ns AS CHAR) AS first_ns, CAST(last_packet_ns AS CHAR) AS last_ns, is_done, needed_from, summary, version';
+  'capture_key, capture, day, bytes, modified_ms, first_packet_ns, last_packet_ns, is_done, needed_from, summary, version';
 
 const changeableColumns = [
   'capture',
@@ -261,8 +261,8 @@ function toEntry(row: Row): LedgerEntry {
     day: String(row['day']),
     bytes: Number(row['bytes']),
     modifiedMs: Number(row['modified_ms']),
-    firstPacketNs: nanoseconds(row['first_ns']),
-    lastPacketNs: nanoseconds(row['last_ns']),
+    firstPacketNs: nanoseconds(row['first_packet_ns']),
+    lastPacketNs: nanoseconds(row['last_packet_ns']),
     isDone: Number(row['is_done']) !== 0,
     neededFrom: String(row['needed_from']),
     summary: String(row['summary']),

@@ -46,7 +46,8 @@ const troubles: ReadonlyMap<number, Trouble> = new Map([
   [1020, 'conflict'],
   [1062, 'duplicate'],
   [1586, 'duplicate'],
-  // Unknown database, table, column; the table was changed under a prepared statement.
+  // No database (any more), unknown database, table, column; the table was changed under a prepared statement.
+  [1046, 'schema'],
   [1049, 'schema'],
   [1146, 'schema'],
   [1054, 'schema'],

@@ -199,8 +199,12 @@ export class MysqlSink implements Sink {
     if (shard === undefined) return new Map();
     const node = this.#node(shard.dataNode);
     const known = await this.#onExisting(node, async (connection) => {
-      const table = this.#tables(node).get(shard.table) ?? (await describeDayTable(connection, shard.table));
-      return table === undefined ? undefined : await findKnown(connection, table, keys);
+      const ready = this.#tables(node).get(shard.table);
+      const table = ready ?? (await describeDayTable(connection, shard.table));
+      if (table === undefined) return undefined;
+      const lacksKeys = table.keys === 'side' && ready === undefined;
+      if (lacksKeys && (await missingTables(connection, ['mail_keys'])).length > 0) return undefined;
+      return findKnown(connection, table, keys);
     });
     return known ?? new Map();
   }
@@ -553,10 +557,12 @@ function ledgerChanges(
   return [...changes.values()];
 }
 
-/** The same mails give the same chunk: when it is written to two masters, they agree. */
+/** The same mails with the same ids are the same chunk: when it is written to two masters, they agree. */
 function chunkOf(added: readonly Mail[], replaced: readonly Mail[]): Buffer {
   const hash = createHash('sha256');
-  for (const { key, rank } of [...added, ...replaced]) hash.update(`${key} ${rank}\n`);
+  for (const { key, rank, id, known } of [...added, ...replaced]) {
+    hash.update(`${key} ${rank} ${known?.id ?? id}\n`);
+  }
   return hash.digest().subarray(0, 16);
 }
 

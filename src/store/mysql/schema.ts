@@ -186,13 +186,15 @@ function toLimit(name: ColumnName, row: Row, packetBytesMax: number): ColumnLimi
   const bits = integerBits[type];
   const isUnsigned = String(row['full_type']).includes('unsigned');
   const range = 1n << BigInt((bits ?? 64) - (isUnsigned ? 0 : 1));
+  // Only the TEXT types are bounded by octets.
+  const octets = type.endsWith('char') ? Number(row['characters']) * 4 : Number(row['octets']);
   const characterSet = row['charset'] === null ? undefined : String(row['charset']);
   const isText = row['characters'] !== null && !['enum', 'set'].includes(type);
   return {
     name,
     kind: bits !== undefined ? 'integer' : isText ? 'text' : type === 'timestamp' ? 'timestamp' : 'other',
     charactersMax: isText ? Number(row['characters']) : 0,
-    octetsMax: isText ? Math.min(Number(row['octets']), packetBytesMax - packetReserve(packetBytesMax)) : 0,
+    octetsMax: isText ? Math.min(octets, packetBytesMax - packetReserve(packetBytesMax)) : 0,
     characterSet: characterSet === 'utf8' ? 'utf8mb3' : characterSet,
     least: isUnsigned ? 0n : -range,
     greatest: range - 1n,

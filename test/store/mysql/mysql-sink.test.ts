@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { MysqlSink } from '../../../src/store/mysql/mysql-sink.ts';
 import { type MariadbServer, mariadbServer, whyNoMariadb } from '../../support/mariadb.ts';
+import { ledgerSuite } from '../ledger-suite.ts';
 import { sinkSuite } from '../sink-suite.ts';
 import { allRows, CountingIds, dataHost, settings } from './clusters.ts';
 
@@ -24,6 +25,21 @@ function suites(): void {
   let targets = 0;
   for (const schema of ['wide', 'documented'] as const) {
     for (const [index, mode] of modes.entries()) {
+      if (mode !== '')
+        ledgerSuite(`MysqlSink (${schema} tables, sql_mode '${mode.slice(0, 17)}')`, () => {
+          const server = servers[index];
+          assert.ok(server);
+          const prefix = `t${++targets}_`;
+          const ids = new CountingIds();
+          return {
+            sink: () => new MysqlSink(settings([dataHost('h', [server])], { schema, prefix }), { ids }),
+            expireLeases: async () => {
+              const connection = await server.connect({ database: `${prefix}smtp_database` });
+              await connection.query('UPDATE mailproc_lease SET ends_ms = 1 WHERE ends_ms > 0');
+              connection.destroy();
+            },
+          };
+        });
       sinkSuite(
         `MysqlSink (${schema} tables, sql_mode '${mode.slice(0, 17)}')`,
         () => {
