@@ -269,7 +269,7 @@ export const sheetLimits = {
 export const mysqlLimits = {
   connectTimeoutMs: 5000,
   /** A statement of the heartbeat; a server that takes longer is as good as gone. */
-  heartbeatTimeoutMs: 3000,
+  heartbeatTimeoutMs: 2000,
   /** Statements a connection keeps prepared; a server keeps 16,382 for all of its connections. */
   preparedStatementsMax: 64,
   /** Rows of one INSERT; more gain nothing, and placeholders end at 65,535. */

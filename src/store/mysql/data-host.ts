@@ -186,9 +186,8 @@ export class DataHostConnections {
   /** Whether the server answers. */
   async #probe(member: Member): Promise<boolean> {
     try {
-      const { statement, intervalMs, missesMax } = this.#settings.heartbeat;
-      const timeoutMs = Math.min(mysqlLimits.heartbeatTimeoutMs, intervalMs * missesMax);
-      member.health = await probe(member.pool.server, statement, timeoutMs);
+      const { statement } = this.#settings.heartbeat;
+      member.health = await probe(member.pool.server, statement, mysqlLimits.heartbeatTimeoutMs);
       member.misses = 0;
       return true;
     } catch (error) {

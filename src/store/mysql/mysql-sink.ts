@@ -168,6 +168,7 @@ export class MysqlSink implements Sink {
       await Promise.all(groups.map((group) => this.#lookUp(group)));
       await this.#giveIds(mails);
       await this.#storeGroups(groups);
+      await this.#secureTails();
       return toStored(mails);
     } catch (error) {
       throw mysqlError(error, `write ${this.url}`);
@@ -285,6 +286,11 @@ export class MysqlSink implements Sink {
     }
   }
 
+  /** Also of data nodes that this batch has nothing for: it may be the last. */
+  async #secureTails(): Promise<void> {
+    await Promise.all([...this.#nodes.values()].map((node) => this.#secureTail(node)));
+  }
+
   /** What was acknowledged shortly before another master took over is written to that one, too. */
   async #secureTail(node: Node): Promise<void> {
     const groups = node.tail.lost(node.host.epoch);
@@ -393,7 +399,8 @@ export class MysqlSink implements Sink {
   /** Where entries, leases and placements are; their tables are made where they are missing. */
   async #onHome<Value>(work: (connection: MysqlConnection) => Promise<Value>): Promise<Value> {
     const home = this.#home();
-    return this.#onNode(home, undefined, async (connection) => {
+    const { epoch } = home.host;
+    const value = await this.#onNode(home, undefined, async (connection) => {
       const tables = this.#tables(home);
       if (!this.#homeTables.has(tables)) {
         await createMissing(connection, homeTables);
@@ -401,6 +408,8 @@ export class MysqlSink implements Sink {
       }
       return work(connection);
     });
+    if (home.host.epoch !== epoch) await this.#secureTails();
+    return value;
   }
 
   /** On the active master, in the data node's database, which is made where it is missing. */
