@@ -35,7 +35,8 @@ export async function insertRows(
   const into = `INSERT INTO ${connection.qualified(table.name)} (${columnList}${hidden}) VALUES `;
   const rows = entries.map((entry) => {
     const values = rowValues(target, entry);
-    return table.keys === 'hidden' ? [...values, ...keyValues(entry)] : values;
+    if (table.keys === 'hidden') values.push(...keyValues(entry));
+    return values;
   });
   await insertMany(connection, into, rows);
 }
@@ -105,9 +106,9 @@ async function insertMany(
   const place = `(${first.map(() => '?').join(',')})`;
   for (let start = 0; start < rows.length; ) {
     const count = statementRows(rows, start, octetsMax);
-    const places = Array.from({ length: count }, () => place).join(',');
+    const sql = `${into}${`${place},`.repeat(count - 1)}${place}`;
     const parameters = rows.slice(start, start + count).flat();
-    const { affectedRows } = await connection.runPrepared(into + places, parameters);
+    const { affectedRows } = await connection.runPrepared(sql, parameters);
     assert(affectedRows === count, `${count} rows were inserted, the server tells of ${affectedRows}`);
     start += count;
   }

@@ -16,8 +16,17 @@ export interface KnownRow {
 
 /** Names of captures are long and differ in letters that a collation takes for equal; this does not. */
 export function captureKey(capture: string): Buffer {
-  return createHash('sha256').update(capture).digest().subarray(0, 16);
+  // Mails come by capture: the next one is of the same nearly always.
+  if (capture !== last.capture) {
+    last = { capture, key: createHash('sha256').update(capture).digest().subarray(0, 16) };
+  }
+  return last.key;
 }
+
+let last: { readonly capture: string | undefined; readonly key: Buffer } = {
+  capture: undefined,
+  key: Buffer.alloc(0),
+};
 
 /** `mail_key` of `MailDetail` as it is stored. */
 export function keyOctets(mailKey: string): Buffer {

@@ -2,14 +2,13 @@
  * What runs did with each capture, on the servers themselves. Entries and leases are on one data node, the
  * first; the rows a capture gave are counted on the data node of their table, by the transaction that writes them.
  */
-import type { MailProtocol } from '../../dialogue/types.ts';
 import type { Lease, Ledger, LedgerEntry, LedgerRows } from '../ledger.ts';
 import { protocols } from '../row.ts';
 import { type MysqlConnection, type Parameter, quoted, type Row } from './connection.ts';
 import { captureKey } from './keys.ts';
 import { leaseTableStatement, takeLease } from './lease.ts';
 import { type DayTable, describeDayTable } from './schema.ts';
-import type { Shard } from './types.ts';
+import type { MailProtocol, Shard } from './types.ts';
 
 const entryTableStatement = `CREATE TABLE IF NOT EXISTS mailproc_ledger (
   capture_key binary(16) NOT NULL PRIMARY KEY,

@@ -37,6 +37,9 @@ function ownDay(mail: Mail): string {
 
 async function follow(mails: readonly Mail[], places: Places): Promise<void> {
   if (mails.length === 0) return;
+  // Seldom is any mail astray.
+  const any = await places.home((connection) => connection.rows('SELECT 1 FROM mailproc_placement LIMIT 1'));
+  if (any.length === 0) return;
   const byKey = new Map(mails.map((mail) => [mail.key, mail]));
   const sql = 'SELECT mail_key, day FROM mailproc_placement WHERE mail_key IN (?)';
   for (const some of portions(mails)) {
