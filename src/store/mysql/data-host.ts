@@ -220,7 +220,7 @@ export class DataHostConnections {
         ? `${master.misses} heartbeats missed: ${master.lastError}`
         : whyNoMaster(master.health);
     master.pool.drop(new Error(reason));
-    const next = await this.#nextMaster();
+    const next = await this.#awaitNextMaster();
     if (next === undefined) throw this.#noMaster(cause, reason);
     const from = master.pool.server.name;
     this.#active = next;
@@ -238,7 +238,19 @@ export class DataHostConnections {
     return this.#settings.switchType !== 3 || isGaleraReady(health);
   }
 
-  async #nextMaster(): Promise<number | undefined> {
+  /** The nodes that are left of a Galera cluster need a moment to agree that they are enough. */
+  async #awaitNextMaster(): Promise<number | undefined> {
+    const isGalera = this.#settings.switchType === 3;
+    const deadline = Date.now() + (isGalera ? mysqlLimits.primaryWaitMs : 0);
+    for (let round = 0; ; round++) {
+      const next = await this.#nextMaster(round);
+      if (next !== undefined || Date.now() >= deadline || this.#isClosed) return next;
+      await sleep(this.#settings.heartbeat.intervalMs);
+    }
+  }
+
+  /** In ring order. */
+  async #nextMaster(round: number): Promise<number | undefined> {
     if (!this.hasStandBy) return undefined;
     for (let step = 1; step < this.#masters.length; step++) {
       const index = (this.#active + step) % this.#masters.length;
@@ -246,6 +258,7 @@ export class DataHostConnections {
       if (candidate === undefined) continue;
       const refusal = await this.#refusal(candidate);
       if (refusal === undefined) return index;
+      if (round > 0) continue;
       this.#hooks.report(
         'store.failover-refused',
         `data host ${this.name}: ${candidate.pool.server.name} cannot take the writes: ${refusal}`,

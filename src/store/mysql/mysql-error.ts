@@ -36,6 +36,8 @@ const troubles: ReadonlyMap<number, Trouble> = new Map([
   [3169, 'connection'],
   // Galera: the node has not (or no longer) joined the cluster's primary component.
   [1047, 'connection'],
+  // Galera lost the primary component while it committed: whether it did is unknown.
+  [1180, 'connection'],
   // --read-only, a transaction or an engine that only reads.
   [1290, 'read-only'],
   [1792, 'read-only'],
