@@ -156,12 +156,12 @@ function logicalLine(physical: readonly string[]): LogicalLine {
   if (text === '' || text.startsWith('#') || text.startsWith('!')) return { raw, entry: undefined };
   const [key = ''] = /^(?:[^\\:= \t\f]|\\.?)*/.exec(text) ?? [];
   const value = text.slice(key.length).replace(/^[ \t\f]*[:=]?[ \t\f]*/, '');
-  return { raw, entry: [unescape(key), unescape(value)] };
+  return { raw, entry: [decodeText(key), decodeText(value)] };
 }
 
 const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', f: '\f' };
 
-function unescape(text: string): string {
+function decodeText(text: string): string {
   return text.replace(
     /\\(?:u([0-9A-Fa-f]{4})|(.?))/gs,
     (_, code: string | undefined, plain: string | undefined) => {
@@ -172,10 +172,10 @@ function unescape(text: string): string {
 }
 
 function writeEntry(key: string, value: string): string {
-  return `${escape(key, /[\\:=#! \t\f\r\n]|[^\x20-\x7e]/g)}=${escape(value, /\\|^ |[\t\f\r\n]|[^\x20-\x7e]/g)}`;
+  return `${encodeText(key, /[\\:=#! \t\f\r\n]|[^\x20-\x7e]/g)}=${encodeText(value, /\\|^ |[\t\f\r\n]|[^\x20-\x7e]/g)}`;
 }
 
-function escape(text: string, special: RegExp): string {
+function encodeText(text: string, special: RegExp): string {
   return text.replace(special, (character) => {
     if (/[\x20-\x7e]/.test(character)) return `\\${character}`;
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

@@ -40,9 +40,10 @@ export class DatabaseSequence implements IdSource {
     this.#connect = connect;
   }
 
-  /** Creates the table and its row where they are missing. */
+  /** Creates the table and its row where they are missing; where they are there, reading is all that it needs. */
   async prepare(): Promise<void> {
     const connection = await this.#connect();
+    if (await hasRow(connection, this.#name)) return;
     await connection.query(createTable, []);
     await retryDeadlock(() => connection.query(insertSeed, [this.#name]));
   }
@@ -139,6 +140,15 @@ export class DatabaseSequence implements IdSource {
 
   #what(): string {
     return `sequence ${this.#name} in MYCAT_SEQUENCE`;
+  }
+}
+
+async function hasRow(connection: SequenceConnection, name: string): Promise<boolean> {
+  try {
+    return (await connection.query(selectIncrement, [name])).rows.length > 0;
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code === 'ER_NO_SUCH_TABLE') return false;
+    throw error;
   }
 }
 
