@@ -24,16 +24,23 @@ export function parseProperties(text: string): Properties {
 /** `text` with new values: in the line of the key, or in a line of its own at the end. */
 export function replaceProperties(text: string, changes: Properties): string {
   const missing = new Map(changes);
-  const lines = logicalLines(text).map(({ raw, entry }) => {
+  const before = logicalLines(text);
+  const lines = before.map(({ raw, entry }) => {
     const value = entry === undefined ? undefined : changes.get(entry[0]);
     if (entry === undefined || value === undefined) return raw;
     missing.delete(entry[0]);
     return `${writeEntry(entry[0], value)}\n`;
   });
-  const last = lines.at(-1);
-  if (missing.size > 0 && last !== undefined && !/[\r\n]$/.test(last)) lines.push('\n');
+  const last = before.at(-1);
+  if (missing.size > 0 && last !== undefined) lines.push(separator(last));
   for (const [key, value] of missing) lines.push(`${writeEntry(key, value)}\n`);
   return lines.join('');
+}
+
+/** What must stand between the last line and one that is added. */
+function separator(last: LogicalLine): string {
+  if (last.isOpen) return '\n\n';
+  return /[\r\n]$/.test(last.raw) ? '' : '\n';
 }
 
 /** undefined where there is no such file. */
@@ -122,6 +129,8 @@ interface LogicalLine {
   /** As in the file, with its line ends. */
   readonly raw: string;
   readonly entry: readonly [key: string, value: string] | undefined;
+  /** The file ends where it should go on. */
+  readonly isOpen: boolean;
 }
 
 /** A line that ends in an odd number of backslashes goes on in the next one; comments do not. */
@@ -132,10 +141,10 @@ function logicalLines(text: string): readonly LogicalLine[] {
     pending.push(line);
     const isComment = pending.length === 1 && /^[ \t\f]*[#!]/.test(line);
     if (!isComment && continues(line)) continue;
-    lines.push(logicalLine(pending));
+    lines.push(logicalLine(pending, false));
     pending = [];
   }
-  if (pending.length > 0) lines.push(logicalLine(pending));
+  if (pending.length > 0) lines.push(logicalLine(pending, true));
   return lines;
 }
 
@@ -146,17 +155,17 @@ function continues(line: string): boolean {
   return backslashes % 2 === 1;
 }
 
-function logicalLine(physical: readonly string[]): LogicalLine {
-  const pieces = physical.map((line, index) => {
+function logicalLine(physical: readonly string[], isOpen: boolean): LogicalLine {
+  const pieces = physical.map((line) => {
     const piece = line.replace(/[\r\n]+$/, '').replace(/^[ \t\f]+/, '');
-    return index < physical.length - 1 ? piece.slice(0, -1) : piece;
+    return continues(line) ? piece.slice(0, -1) : piece;
   });
   const text = pieces.join('');
   const raw = physical.join('');
-  if (text === '' || text.startsWith('#') || text.startsWith('!')) return { raw, entry: undefined };
+  if (text === '' || text.startsWith('#') || text.startsWith('!')) return { raw, entry: undefined, isOpen };
   const [key = ''] = /^(?:[^\\:= \t\f]|\\.?)*/.exec(text) ?? [];
   const value = text.slice(key.length).replace(/^[ \t\f]*[:=]?[ \t\f]*/, '');
-  return { raw, entry: [decodeText(key), decodeText(value)] };
+  return { raw, entry: [decodeText(key), decodeText(value)], isOpen };
 }
 
 const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', f: '\f' };

@@ -37,7 +37,7 @@ export interface Address {
 
 /** `host`, `host:port`, `[v6]:port`; undefined where it is none of them. */
 export function parseAddress(text: string): Address | undefined {
-  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:/@[\]]+))(?::(\d{1,5}))?$/.exec(text.trim());
+  const match = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:/@[\]]+))(?::(\d{1,5}))?$/.exec(text.trim());
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
   return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port };

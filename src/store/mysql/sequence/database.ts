@@ -91,7 +91,7 @@ export class DatabaseSequence implements IdSource {
       const increment = this.#increment ?? (await this.#readIncrement(connection));
       const step = Math.ceil(count / increment) * increment;
       const result = await retryDeadlock(() => connection.query(takeSegments, [step, this.#name, increment]));
-      if (result.affectedRows > 0) return this.#checked(BigInt(result.insertId), step, increment);
+      if (result.affectedRows > 0) return this.#checked(signed(result.insertId), step, increment);
       this.#increment = undefined;
     }
     throw this.#error('the increment changes all the time', 'leave the row of the sequence alone');
@@ -141,6 +141,11 @@ export class DatabaseSequence implements IdSource {
   #what(): string {
     return `sequence ${this.#name} in MYCAT_SEQUENCE`;
   }
+}
+
+/** The protocol carries it without sign. */
+function signed(insertId: number | bigint): bigint {
+  return BigInt.asIntN(64, BigInt(insertId));
 }
 
 async function hasRow(connection: SequenceConnection, name: string): Promise<boolean> {
