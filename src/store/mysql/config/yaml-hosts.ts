@@ -2,10 +2,16 @@
 import { resolve } from 'node:path';
 import type { DataHost, Server, WriteHost } from '../types.ts';
 import { configError } from './config-error.ts';
-import { passwordFromEnvironment, readCertificates, readPasswordFile } from './secrets.ts';
+import { type Environment, passwordFromEnvironment, readCertificates, readPasswordFile } from './secrets.ts';
 import type { Section } from './section.ts';
 import { type Address, defaultHeartbeat, defaultMaxConnections, parseAddress } from './settings.ts';
-import type { Context } from './yaml.ts';
+
+export interface Context {
+  /** Of the cluster file: paths in it are relative to it. */
+  readonly folder: string;
+  readonly environment: Environment;
+  readonly warnings: string[];
+}
 
 type Login = Pick<Server, 'user' | 'password' | 'tls'>;
 

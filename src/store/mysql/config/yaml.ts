@@ -9,7 +9,7 @@ import { makeRule, partitionFunction, ruleProperties, shardingColumn } from './r
 import type { Environment } from './secrets.ts';
 import { parseSections, type Section } from './section.ts';
 import { defaultRuleTimeZone, defaultSequenceName, isDatabaseName } from './settings.ts';
-import { readDataHosts } from './yaml-hosts.ts';
+import { type Context, readDataHosts } from './yaml-hosts.ts';
 
 const fileKeys = [
   'schema',
@@ -40,12 +40,6 @@ export async function readClusterFile(path: string, environment: Environment): P
     activeHostFile: activeHostFile === undefined ? undefined : resolve(context.folder, activeHostFile),
     warnings: context.warnings,
   };
-}
-
-export interface Context {
-  readonly folder: string;
-  readonly environment: Environment;
-  readonly warnings: string[];
 }
 
 type DataNodes = ReadonlyMap<string, DataNode>;
