@@ -90,24 +90,47 @@ export class DatabaseSequence implements IdSource {
     for (let attempt = 0; attempt < clusterLimits.sequenceAttemptsMax; attempt++) {
       const increment = this.#increment ?? (await this.#readIncrement(connection));
       const step = Math.ceil(count / increment) * increment;
-      const result = await retryDeadlock(() => connection.query(takeSegments, [step, this.#name, increment]));
+      const result = await this.#update(connection, step, increment);
       if (result.affectedRows > 0) return this.#checked(signed(result.insertId), step, increment);
       this.#increment = undefined;
     }
     throw this.#error('the increment changes all the time', 'leave the row of the sequence alone');
   }
 
+  async #update(
+    connection: SequenceConnection,
+    step: number,
+    increment: number,
+  ): ReturnType<SequenceConnection['query']> {
+    try {
+      return await retryDeadlock(() => connection.query(takeSegments, [step, this.#name, increment]));
+    } catch (error) {
+      if ((error as { readonly code?: unknown }).code !== 'ER_WARN_DATA_OUT_OF_RANGE') throw error;
+    }
+    // A strict server says so itself; one that is not cuts the value, which is found below.
+    const { rows } = await connection.query('SELECT current_value FROM MYCAT_SEQUENCE WHERE name = ?', [
+      this.#name,
+    ]);
+    throw Number(rows[0]?.['current_value']) > 0 ? this.#exhausted() : this.#below(increment);
+  }
+
   /** `value` is `current_value` after the update. */
   #checked(value: bigint, step: number, increment: number): IdRange {
     const range = { first: value - BigInt(step - increment), last: value + BigInt(increment - 1) };
-    if (range.first < 1n) {
-      throw this.#error(
-        'its ids are below 1',
-        `set its current_value to ${1 - increment}, which makes 1 the first id`,
-      );
-    }
-    if (range.last <= storeLimits.idMax) return range;
-    throw new MailprocError(
+    if (range.first < 1n) throw this.#below(increment);
+    if (range.last > storeLimits.idMax) throw this.#exhausted();
+    return range;
+  }
+
+  #below(increment: number): MailprocError {
+    return this.#error(
+      'its ids are below 1',
+      `set its current_value to ${1 - increment}, which makes 1 the first id`,
+    );
+  }
+
+  #exhausted(): MailprocError {
+    return new MailprocError(
       'store.ids-exhausted',
       `take ids from ${this.#what()}: ids of 31 bits are used up`,
       {

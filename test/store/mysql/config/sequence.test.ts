@@ -276,6 +276,8 @@ class SequenceTable implements SequenceConnection {
   row: { value: number; increment: number } | undefined;
   exists = true;
   deadlocks = 0;
+  /** sql_mode with STRICT_TRANS_TABLES */
+  strict = false;
   updates = 0;
 
   async query(sql: string, parameters: readonly (string | number)[]) {
@@ -289,14 +291,19 @@ class SequenceTable implements SequenceConnection {
     if (!this.exists) throw Object.assign(new Error('no such table'), { code: 'ER_NO_SUCH_TABLE' });
     if (sql.startsWith('INSERT')) this.row ??= { value: -99, increment: 100 };
     if (sql.startsWith('SELECT')) {
-      return { ...answer(0), rows: this.row === undefined ? [] : [{ increment: this.row.increment }] };
+      const { value, increment } = this.row ?? {};
+      return { ...answer(0), rows: this.row === undefined ? [] : [{ increment, current_value: value }] };
     }
     if (!sql.startsWith('UPDATE')) return answer(1);
     this.updates++;
     if (this.deadlocks-- > 0) throw Object.assign(new Error('deadlock'), { code: 'ER_LOCK_DEADLOCK' });
     const [step, , increment] = parameters;
     if (this.row === undefined || this.row.increment !== increment) return answer(0);
-    this.row.value += Number(step);
+    const value = this.row.value + Number(step);
+    if (this.strict && (value < 0 || value > 2_147_483_647)) {
+      throw Object.assign(new Error('out of range'), { code: 'ER_WARN_DATA_OUT_OF_RANGE' });
+    }
+    this.row.value = value;
     return answer(1, this.row.value < 0 ? BigInt.asUintN(64, BigInt(this.row.value)) : this.row.value);
   }
 }
@@ -380,11 +387,15 @@ test('DatabaseSequence refuses a row that gives no good ids', async () => {
     [{ value: 0, increment: 0 }, 'store.sequence', /its increment is 0/],
     [{ value: -500, increment: 100 }, 'store.sequence', /its ids are below 1/],
     [{ value: 2_147_483_647 - 198, increment: 100 }, 'store.ids-exhausted', /31 bits are used up/],
+    [{ value: 2_147_483_600, increment: 100 }, 'store.ids-exhausted', /31 bits are used up/],
   ];
   for (const [row, code, message] of cases) {
-    const table = new SequenceTable();
-    table.row = row;
-    await assert.rejects(sequenceOn(table).take(1), hasCode(code, message));
+    for (const strict of [false, true]) {
+      const table = new SequenceTable();
+      table.row = row === undefined ? undefined : { ...row };
+      table.strict = strict;
+      await assert.rejects(sequenceOn(table).take(1), hasCode(code, message));
+    }
   }
   const table = new SequenceTable();
   table.row = { value: 2_147_483_647 - 199, increment: 100 };
