@@ -326,7 +326,7 @@ test('readMycatDirectory warns of what it does not use', async (context) => {
     ],
     [
       { 'server.xml': [['sequnceHandlerType', 'seqenceHandlerType']] },
-      /property "seqenceHandlerType": unknown/,
+      /property "seqenceHandlerType": unknown, not used; did you mean "sequenceHandlerType"/,
     ],
     [
       { 'server.xml': null, 'sequence_db_conf.properties': null },

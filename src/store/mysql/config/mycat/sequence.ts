@@ -1,17 +1,17 @@
 /** Where MyCat takes ids from: `sequenceHandlerType` of server.xml and the properties file of that type. */
 import { join } from 'node:path';
+import { closest } from 'fastest-levenshtein';
 import { type Properties, parseProperties } from '../../properties-file.ts';
 import type { SequenceSettings } from '../../types.ts';
 import { configError, nearestOf, readConfigText, readConfigTextIfThere } from '../config-error.ts';
 import { defaultSequenceName } from '../settings.ts';
+import { sequenceTypeProperties, systemProperties } from './system-properties.ts';
 import { childrenOf, type Vocabulary, warnOfUnknown, type XmlElement } from './xml.ts';
 
 const serverWords: Vocabulary = {
   attributes: [],
   children: ['system', 'user', 'firewall', 'cluster', 'quarantine', 'privileges'],
 };
-/** The second is how MyCat before 1.6.7 spells it. */
-const typeProperties = ['sequenceHandlerType', 'sequnceHandlerType'];
 
 export interface SequenceContext {
   readonly directory: string;
@@ -36,15 +36,15 @@ async function readType({ server, directory, warnings }: SequenceContext): Promi
   if (server === undefined) return '1';
   warnOfUnknown(server, serverWords, warnings);
   const properties = childrenOf(server, 'system').flatMap((system) => childrenOf(system, 'property'));
+  warnOfUnknownProperties(properties, warnings);
   const given = properties.filter((property) =>
-    typeProperties.includes(property.attributes.get('name') ?? ''),
+    sequenceTypeProperties.includes(property.attributes.get('name') ?? ''),
   );
   const [property, other] = given;
   if (other !== undefined && other.text !== property?.text) {
     throw configError(other.where, `it contradicts ${property?.where}`, 'keep one of them');
   }
   if (property === undefined) {
-    warnOfMisspelt(properties, warnings);
     // MyCat's own default.
     return (await readIfThere(directory, 'sequence_conf.properties')) === undefined ? '1' : '0';
   }
@@ -57,12 +57,13 @@ async function readType({ server, directory, warnings }: SequenceContext): Promi
   );
 }
 
-/** server.xml has a hundred properties that are about MyCat alone; of those the names are not checked. */
-function warnOfMisspelt(properties: readonly XmlElement[], warnings: string[]): void {
+function warnOfUnknownProperties(properties: readonly XmlElement[], warnings: string[]): void {
   for (const property of properties) {
     const name = property.attributes.get('name') ?? '';
-    if (!/^seq\w*type$/i.test(name)) continue;
-    warnings.push(`${property.where}: unknown, not used; ${nearestOf(name, typeProperties)}`);
+    if (systemProperties.includes(name)) continue;
+    warnings.push(
+      `${property.where}: unknown, not used; did you mean "${closest(name, [...systemProperties])}"?`,
+    );
   }
 }
 
