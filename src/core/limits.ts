@@ -272,8 +272,8 @@ export const mysqlLimits = {
   heartbeatTimeoutMs: 2000,
   /** Statements a connection keeps prepared; a server keeps 16,382 for all of its connections. */
   preparedStatementsMax: 64,
-  /** Rows of one INSERT; more gain nothing, and placeholders end at 65,535. */
-  insertRowsMax: 1000,
+  /** Rows of one INSERT, a power of two: to prepare a longer one takes longer than it saves. */
+  insertRowsMax: 256,
   /** Octets of one INSERT, where the server's `max_allowed_packet` is not less. */
   insertBytesMax: 16 << 20,
   /** Keys looked up in one statement. */
@@ -289,7 +289,7 @@ export const mysqlLimits = {
   /** A writer that makes tables and died at it keeps others from it for this time. */
   schemaLockMs: 10_000,
   /** How long the rest of a Galera cluster may take to form a primary component. */
-  primaryWaitMs: 15_000,
+  primaryWaitMs: 30_000,
   /** How long a stand-by master may take to apply what it received, before it takes writes. */
   catchUpMsMax: 20_000,
   /** Rows kept after they were acknowledged, to be written again to a stand-by that may not have got them. */

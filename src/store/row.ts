@@ -17,6 +17,18 @@ export function tableName(protocol: Protocol, day: string): string {
   return `${protocol}_${day.replaceAll('-', '_')}`;
 }
 
+/** `yyyy-MM-dd` of `smtp_2022_01_28`, also without padding: `smtp_2022_1_7`; undefined of other tables. */
+export function dayOfTable(name: string): string | undefined {
+  const parts = /^(?:smtp|pop3|imap)_(\d{4})_(\d{1,2})_(\d{1,2})$/i.exec(name);
+  const [, year = '', month = '', day = ''] = parts ?? [];
+  return parts === null ? undefined : `${year}-${month.padStart(2, '0')}-${day.padStart(2, '0')}`;
+}
+
+/** The days of entries and of tables, sorted, each once. */
+export function daysOf(days: readonly string[], tables: readonly string[]): string[] {
+  return [...new Set([...days, ...tables.flatMap((name) => dayOfTable(name) ?? [])])].sort();
+}
+
 /** All that a day can have. */
 export function tableNames(day: string): string[] {
   return protocols.map((protocol) => tableName(protocol, day));

@@ -17,8 +17,8 @@ export interface CuttingProxy {
   cuts(): number;
 }
 
-/** COM_QUERY with a sequence number of 0: https://mariadb.com/kb/en/com_query/. */
-const commit = Buffer.from('\x07\0\0\0\x03COMMIT', 'latin1');
+/** The end of a COM_QUERY, alone or behind another statement: https://mariadb.com/kb/en/com_query/. */
+const commits = ['\x03COMMIT', '; COMMIT'].map((text) => Buffer.from(text, 'latin1'));
 
 export async function cuttingProxy(context: TestContext, serverPort: number): Promise<CuttingProxy> {
   const losses: (Loss | 'nothing')[] = [];
@@ -37,7 +37,9 @@ export async function cuttingProxy(context: TestContext, serverPort: number): Pr
       socket.on('close', end);
     }
     client.on('data', (octets) => {
-      const loss = octets.includes(commit) ? losses.shift() : undefined;
+      const loss = commits.some((commit) => octets.subarray(-8).includes(commit))
+        ? losses.shift()
+        : undefined;
       if (loss === 'commit') {
         cuts++;
         end();

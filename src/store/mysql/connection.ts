@@ -10,6 +10,11 @@ import type { Server } from './types.ts';
 export type Row = Readonly<Record<string, unknown>>;
 export type Parameter = string | number | bigint | null | Buffer;
 
+export interface Statement {
+  readonly sql: string;
+  readonly parameters: readonly Parameter[];
+}
+
 export interface Result {
   readonly affectedRows: number;
   readonly insertId: number;
@@ -64,6 +69,8 @@ export class MysqlConnection {
       connectTimeout: mysqlLimits.connectTimeoutMs,
       dateStrings: true,
       supportBigNumbers: true,
+      // Of the last statement of a transaction and its COMMIT; values are never part of a statement's text here.
+      multipleStatements: true,
       maxPreparedStatements: mysqlLimits.preparedStatementsMax,
       ...(server.tls === undefined ? {} : { ssl: tlsOptions(server.tls) }),
     });
@@ -113,12 +120,22 @@ export class MysqlConnection {
     return toResult(header);
   }
 
-  /** All of `work` or nothing. Of an error at COMMIT nobody knows whether it was done. */
-  async transaction<Value>(work: () => Promise<Value>): Promise<Value> {
+  /**
+   * All of `work` or nothing. Of an error at COMMIT nobody knows whether it was done. What `work` gives to
+   * `last` goes to the server together with the COMMIT.
+   */
+  async transaction<Value>(work: (last: (statement: Statement) => void) => Promise<Value>): Promise<Value> {
     await this.run('START TRANSACTION');
     try {
-      const value = await work();
-      await this.run('COMMIT');
+      const ending: Statement[] = [];
+      const value = await work((statement) => ending.push(statement));
+      const sql = [...ending.map((statement) => statement.sql), 'COMMIT'].join('; ');
+      await this.#answered(
+        this.#connection.query(
+          sql,
+          ending.flatMap(({ parameters }) => [...parameters]),
+        ),
+      );
       return value;
     } catch (error) {
       await this.run('ROLLBACK').catch(() => this.destroy());

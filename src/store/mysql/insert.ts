@@ -7,6 +7,7 @@ import { toRow } from '../row.ts';
 import { type MysqlConnection, type Parameter, quoted } from './connection.ts';
 import { type Cuts, fit } from './fit.ts';
 import { captureKey, keyOctets } from './keys.ts';
+import { isDuplicateId } from './mysql-error.ts';
 import { columnList, type DayTable } from './schema.ts';
 
 /** A mail with the id its row has or gets. */
@@ -69,11 +70,22 @@ async function insertSideKeys(
 ): Promise<void> {
   const names = 'mail_key, mail_rank, mail_capture, table_name, id';
   const into = `INSERT INTO ${connection.qualified('mail_keys')} (${names}) VALUES `;
-  await insertMany(
-    connection,
-    into,
-    entries.map((entry) => [...keyValues(entry), table.name, String(entry.id)]),
-  );
+  const rows = entries.map((entry) => [...keyValues(entry), table.name, String(entry.id)]);
+  try {
+    await insertMany(connection, into, rows);
+  } catch (error) {
+    throw isOfPrimary(error) ? keyTaken(error) : error;
+  }
+}
+
+/** Worded as where the key of the mail is in the table itself: there PRIMARY is the id. */
+function keyTaken(cause: Error): Error {
+  const text = "the mail is stored already: duplicate for key 'mail_key'";
+  return Object.assign(new Error(text, { cause }), { errno: 1062, sqlMessage: text });
+}
+
+function isOfPrimary(error: unknown): error is Error {
+  return isDuplicateId(error) && !(error as Error).message.includes('row_of_key');
 }
 
 function rowValues({ table, day, cuts }: Target, { record, id }: Entry): Parameter[] {
@@ -123,7 +135,7 @@ function statementRows(rows: readonly (readonly Parameter[])[], start: number, o
     if (count > 0 && octets > octetsMax - statementReserve) break;
     count++;
   }
-  return count === mysqlLimits.insertRowsMax ? count : 2 ** Math.floor(Math.log2(count));
+  return 2 ** Math.floor(Math.log2(count));
 }
 
 /** For the packet's head and the types of parameters. */

@@ -4,7 +4,7 @@
  */
 import type { Lease, Ledger, LedgerEntry, LedgerRows } from '../ledger.ts';
 import { protocols } from '../row.ts';
-import { type MysqlConnection, type Parameter, quoted, type Row } from './connection.ts';
+import { type MysqlConnection, type Parameter, quoted, type Row, type Statement } from './connection.ts';
 import { captureKey } from './keys.ts';
 import { leaseTableStatement, takeLease } from './lease.ts';
 import { type DayTable, describeDayTable } from './schema.ts';
@@ -61,6 +61,8 @@ export interface LedgerNodes {
   shardOf(protocol: MailProtocol, day: string): Shard | undefined;
   /** Runs `work` once on each data node whose database exists. */
   everywhere<Value>(work: (connection: MysqlConnection) => Promise<Value>): Promise<Value[]>;
+  /** Forgets tables of these days that were dropped by hand; returns whether there were any. */
+  forgetDropped(days: readonly string[]): Promise<boolean>;
   readonly leaseMs: number | undefined;
 }
 
@@ -74,6 +76,12 @@ export class MysqlLedger implements Ledger {
   async find(captures: readonly string[]): Promise<readonly LedgerEntry[]> {
     const byKey = new Map(captures.map((capture) => [captureKey(capture).toString('hex'), capture]));
     if (byKey.size === 0) return [];
+    const entries = await this.#entriesOf(byKey);
+    const days = new Set(entries.map(({ day }) => day));
+    return (await this.#nodes.forgetDropped([...days])) ? this.#entriesOf(byKey) : entries;
+  }
+
+  async #entriesOf(byKey: ReadonlyMap<string, string>): Promise<readonly LedgerEntry[]> {
     const keys = [...byKey.keys()].map((key) => Buffer.from(key, 'hex'));
     const sql = `SELECT ${entryColumns} FROM mailproc_ledger WHERE capture_key IN (?) ORDER BY capture`;
     const rows = await this.#nodes.home((connection) => connection.rows(sql, [keys]));
@@ -129,20 +137,20 @@ export class MysqlLedger implements Ledger {
   }
 }
 
+export interface LedgerChange {
+  /** Where its name is known. */
+  readonly capture: string | undefined;
+  readonly key: Buffer;
+  readonly rows: number;
+}
+
 /** One chunk of a table: what it added to (or took from) each capture. */
-export async function insertLedgerRows(
-  connection: MysqlConnection,
-  table: string,
-  chunk: Buffer,
-  changes: readonly { readonly capture: string | undefined; readonly key: Buffer; readonly rows: number }[],
-): Promise<void> {
-  const values = changes.filter(({ rows }) => rows !== 0);
-  if (values.length === 0) return;
-  const places = values.map(() => '(?, ?, ?, ?, ?)').join(', ');
-  await connection.run(
-    `INSERT INTO mailproc_ledger_rows (table_name, capture_key, chunk, row_count, capture) VALUES ${places}`,
-    values.flatMap(({ capture, key, rows }): Parameter[] => [table, key, chunk, rows, capture ?? null]),
-  );
+export function ledgerRowsInsert(table: string, chunk: Buffer, changes: readonly LedgerChange[]): Statement {
+  const places = changes.map(() => '(?, ?, ?, ?, ?)').join(', ');
+  return {
+    sql: `INSERT INTO mailproc_ledger_rows (table_name, capture_key, chunk, row_count, capture) VALUES ${places}`,
+    parameters: changes.flatMap(({ capture, key, rows }) => [table, key, chunk, rows, capture ?? null]),
+  };
 }
 
 async function writtenRows(connection: MysqlConnection, table: string): Promise<LedgerRows[]> {

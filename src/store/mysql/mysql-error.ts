@@ -73,10 +73,10 @@ export function troubleOf(error: unknown): Trouble {
 const connectionCodes =
   /^(?:E(?:CONN\w+|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|HOSTDOWN|AI_AGAIN|NOENT|NOTFOUND)|PROTOCOL_\w+)$/;
 
-/** Of a duplicate: whether it is the id that is taken, not the key. */
+/** Of a duplicate: whether it is the id that is taken, not the key of the mail. */
 export function isDuplicateId(error: unknown): boolean {
   const { errno, sqlMessage } = error as DriverError;
-  return errno === 1062 && /for key '(?:[^']*\.)?PRIMARY'/.test(sqlMessage ?? '');
+  return errno === 1062 && /for key '(?:[^']*\.)?(?:PRIMARY|row_of_key)'/.test(sqlMessage ?? '');
 }
 
 interface Known {

@@ -3,7 +3,7 @@ import type { IdRange, IdSource } from '../../../src/store/mysql/sequence/types.
 import type { ClusterSettings, DataHost, DataNode, MailProtocol } from '../../../src/store/mysql/types.ts';
 import { tableName } from '../../../src/store/row.ts';
 import type { StoredRow } from '../../../src/store/sink.ts';
-import type { MariadbServer } from '../../support/mariadb.ts';
+import { type MariadbServer, testUser } from '../../support/mariadb.ts';
 
 export function dataHost(
   name: string,
@@ -23,7 +23,7 @@ export function dataHost(
     balance: 0,
     switchType: 1,
     slaveThreshold: -1,
-    heartbeat: { statement: 'select user()', intervalMs: 200, missesMax: 3 },
+    heartbeat: { statement: 'select user()', intervalMs: 200, missesMax: 5 },
     maxConnections: 8,
     ...rest,
   };
@@ -61,6 +61,32 @@ export function settings(
     warnings: [],
     ...rest,
   };
+}
+
+/** The days of the mails of `writer.ts`: as many as data hosts are used. */
+export const writerDays = ['2022-01-28', '2022-01-29'] as const;
+
+/** Of servers by the ports of their data hosts' masters; each data host has its day. */
+export function writerSettings(
+  ports: readonly (readonly number[])[],
+  switchType: DataHost['switchType'],
+): ClusterSettings {
+  const hosts = ports.map((masters, place): DataHost => {
+    const name = `h${place || ''}`;
+    const writeHosts = masters.map((port, index) => ({
+      server: {
+        name: `${name}M${index + 1}`,
+        host: '127.0.0.1',
+        port,
+        socketPath: undefined,
+        tls: undefined,
+        ...testUser,
+      },
+      readHosts: [],
+    }));
+    return { ...dataHost(name, [], { switchType }), writeHosts };
+  });
+  return settings(hosts, { hostOf: (day) => (day === writerDays[1] && hosts.length > 1 ? 1 : 0) });
 }
 
 /** Ids without gaps, shared by all sinks that have it. */

@@ -105,7 +105,8 @@ test('MysqlSink goes on with the other master when the active one is killed', op
 
 test('MysqlSink lets go of an active master that is silent', options, async (context) => {
   const [first, second] = await Promise.all([pair(context, 1), pair(context, 2)]);
-  const sink = new MysqlSink(settings([dataHost('h', [first, second])]));
+  const heartbeat = { statement: 'select user()', intervalMs: 200, missesMax: 2 };
+  const sink = new MysqlSink(settings([dataHost('h', [first, second], { heartbeat })]));
   await sink.open();
   await sink.write(batchOf(1, 10));
   first.pause();
@@ -175,7 +176,8 @@ test('MysqlSink survives a duplicate id by taking fresh ones', options, async (c
     await sink.open();
     last = 0n;
     await sink.write(batchOf(1, 4));
-    last = 1n;
+    // The same once more: taken.
+    last = 0n;
     assert.deepEqual(await sink.write(batchOf(5, 4)), { added: 4, replaced: 0, known: 0 });
     await sink.close();
     const rows = await allRows(server, schema);
@@ -200,24 +202,24 @@ test('MysqlSink goes on with the next Galera node when one is killed', {
   await sink.open();
   await other.open();
   // Two writers on two nodes, the same mails.
-  const both = Array.from({ length: 10 }, async (_, index) => {
-    const batch = batchOf(index * 10 + 1, 10);
-    return Promise.all([sink.write(batch), other.write(batch)]);
-  });
-  const stored = (await Promise.all(both)).flat();
+  const stored = [];
+  for (let number = 1; number <= 50; number += 10) {
+    const batch = batchOf(number, 10);
+    stored.push(...(await Promise.all([sink.write(batch), other.write(batch)])));
+  }
   assert.equal(
     stored.reduce((sum, { added }) => sum + added, 0),
-    100,
+    50,
   );
   await other.close();
-  for (let batch = 10; batch < 40; batch++) {
+  for (let batch = 5; batch < 15; batch++) {
     const written = sink.write(batchOf(batch * 10 + 1, 10));
-    if (batch === 20) await first.kill();
+    if (batch === 10) await first.kill();
     assert.deepEqual(await written, { added: 10, replaced: 0, known: 0 });
   }
-  await assertLedgerAgrees(sink, 400);
+  await assertLedgerAgrees(sink, 150);
   await sink.close();
-  await eventually(() => assertStoredOnce(third, 400));
+  await eventually(() => assertStoredOnce(third, 150));
 });
 
 /** One of two servers that do not know each other. */
@@ -226,7 +228,7 @@ async function pair(context: TestContext, id: number, extra: readonly string[] =
 }
 
 async function eventually(check: () => Promise<void>): Promise<void> {
-  const deadline = Date.now() + 15_000;
+  const deadline = Date.now() + 120_000;
   for (;;) {
     try {
       await check();

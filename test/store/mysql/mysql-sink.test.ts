@@ -11,50 +11,41 @@ if (reason !== undefined) test('MysqlSink', { skip: reason }, () => {});
 else suites();
 
 function suites(): void {
-  const modes = [
-    '',
-    'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ONLY_FULL_GROUP_BY,ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH',
-  ];
+  const targets = [
+    { schema: 'documented', mode: '', fitted: documented },
+    {
+      schema: 'wide',
+      mode: 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ONLY_FULL_GROUP_BY,ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH',
+      fitted: wide,
+    },
+  ] as const;
   let servers: readonly MariadbServer[] = [];
   before(async () => {
-    servers = await Promise.all(modes.map((mode) => mariadbServer(undefined, [`--sql-mode=${mode}`])));
+    servers = await Promise.all(targets.map(({ mode }) => mariadbServer(undefined, [`--sql-mode=${mode}`])));
   });
   after(async () => {
     await Promise.all(servers.map((server) => server.remove()));
   });
-  let targets = 0;
-  for (const schema of ['wide', 'documented'] as const) {
-    for (const [index, mode] of modes.entries()) {
-      if (mode !== '')
-        ledgerSuite(`MysqlSink (${schema} tables, sql_mode '${mode.slice(0, 17)}')`, () => {
-          const server = servers[index];
-          assert.ok(server);
-          const prefix = `t${++targets}_`;
-          const ids = new CountingIds();
-          return {
-            sink: () => new MysqlSink(settings([dataHost('h', [server])], { schema, prefix }), { ids }),
-            expireLeases: async () => {
-              const connection = await server.connect({ database: `${prefix}smtp_database` });
-              await connection.query('UPDATE mailproc_lease SET ends_ms = 1 WHERE ends_ms > 0');
-              connection.destroy();
-            },
-          };
-        });
-      sinkSuite(
-        `MysqlSink (${schema} tables, sql_mode '${mode.slice(0, 17)}')`,
-        () => {
-          const server = servers[index];
-          assert.ok(server);
-          const prefix = `t${++targets}_`;
-          const ids = new CountingIds();
-          return {
-            sink: () => new MysqlSink(settings([dataHost('h', [server])], { schema, prefix }), { ids }),
-            rows: () => allRows(server, prefix),
-          };
+  let count = 0;
+  for (const [index, { schema, mode, fitted }] of targets.entries()) {
+    const name = `MysqlSink (${schema} tables, sql_mode '${mode.slice(0, 17)}')`;
+    const create = () => {
+      const server = servers[index];
+      assert.ok(server);
+      const prefix = `t${++count}_`;
+      const ids = new CountingIds();
+      return {
+        sink: () => new MysqlSink(settings([dataHost('h', [server])], { schema, prefix }), { ids }),
+        rows: () => allRows(server, prefix),
+        expireLeases: async () => {
+          const connection = await server.connect({ database: `${prefix}smtp_database` });
+          await connection.query('UPDATE mailproc_lease SET ends_ms = 1 WHERE ends_ms > 0');
+          connection.destroy();
         },
-        { second: 'shared', reopens: true, fitted: schema === 'wide' ? wide : documented },
-      );
-    }
+      };
+    };
+    ledgerSuite(name, create);
+    sinkSuite(name, create, { second: 'shared', reopens: true, fitted });
   }
 }
 

@@ -1,0 +1,111 @@
+/** The tables that mails go into, and the views of their months: made where they are missing. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { mysqlLimits } from '../../core/limits.ts';
+import type { Lease } from '../ledger.ts';
+import { dayOfTable, protocols } from '../row.ts';
+import type { MysqlConnection } from './connection.ts';
+import type { DataNodes, OpenNode, Work } from './data-nodes.ts';
+import { forgetDroppedTables } from './dropped-tables.ts';
+import { takeLease } from './lease.ts';
+import { ledgerRowsStatement } from './ledger.ts';
+import { mysqlError, troubleOf } from './mysql-error.ts';
+import {
+  checkId,
+  createDayTable,
+  createMissing,
+  describeDayTable,
+  isInMonthView,
+  missingTables,
+  refreshMonthView,
+} from './schema.ts';
+import type { MailProtocol } from './types.ts';
+
+export interface DayTablesOptions {
+  readonly schema: 'wide' | 'documented';
+  /** Of the sequence. */
+  readonly idBits: () => 31 | 63;
+  /** Runs `work` where the leases are. */
+  readonly home: <Value>(work: Work<Value>) => Promise<Value>;
+  readonly report: (code: string, detail: string) => void;
+}
+
+export class DayTables {
+  readonly #nodes: DataNodes;
+  readonly #options: DayTablesOptions;
+
+  constructor(nodes: DataNodes, options: DayTablesOptions) {
+    this.#nodes = nodes;
+    this.#options = options;
+  }
+
+  /** Afterwards `node.tables` knows the table; nobody else changes tables while it is made. */
+  async prepare(node: OpenNode, name: string): Promise<void> {
+    if (node.tables.has(name)) return;
+    if (await node.write((connection) => this.#isReady(connection, node, name))) return;
+    const lock = await this.#schemaLock();
+    try {
+      await forgetDroppedTables(node, this.#options.home);
+      await node.write((connection) => this.#make(connection, node, name));
+    } finally {
+      await lock.release();
+    }
+  }
+
+  async #isReady(connection: MysqlConnection, node: OpenNode, name: string): Promise<boolean> {
+    const table = await describeDayTable(connection, name);
+    const needed = ['mailproc_ledger_rows', ...(table?.keys === 'side' ? ['mail_keys'] : [])];
+    if (table === undefined || (await missingTables(connection, needed)).length > 0) return false;
+    if (this.#hasView(node, name) && !(await isInMonthView(connection, name))) return false;
+    checkId(table, this.#options.idBits());
+    node.tables.set(name, table);
+    return true;
+  }
+
+  async #make(connection: MysqlConnection, node: OpenNode, name: string): Promise<void> {
+    const { schema, idBits } = this.#options;
+    await createMissing(connection, new Map([['mailproc_ledger_rows', ledgerRowsStatement]]));
+    const isNew = (await missingTables(connection, [name])).length > 0;
+    const table = await createDayTable(connection, name, { schema, idBits: idBits() });
+    checkId(table, idBits());
+    if (this.#hasView(node, name)) await this.#refreshView(connection, name);
+    node.tables.set(name, table);
+    if (isNew) node.newGround.add(name);
+  }
+
+  /** DDL of two writers at once can hang a Galera cluster. */
+  async #schemaLock(): Promise<Lease> {
+    for (;;) {
+      // No capture's name begins with U+0000.
+      const lease = await takeLease(this.#options.home, ['\0schema'], mysqlLimits.schemaLockMs);
+      if (lease !== undefined) return lease;
+      await sleep(20 + Math.random() * 30);
+    }
+  }
+
+  /** Rows matter more than the view over them. */
+  async #refreshView(connection: MysqlConnection, table: string): Promise<void> {
+    try {
+      await refreshMonthView(connection, table);
+    } catch (error) {
+      if (!connection.isUsable || troubleOf(error) !== 'other') throw error;
+      const { message } = mysqlError(error, `show ${table} in the view of its month`);
+      this.#options.report('store.no-view', message);
+    }
+  }
+
+  /** Where the whole month is in one database. */
+  #hasView(node: OpenNode, table: string): boolean {
+    const day = dayOfTable(table);
+    const protocol = protocols.find((name) => table.startsWith(`${name}_`));
+    return day !== undefined && protocol !== undefined && this.#isMonthOn(node, protocol, day);
+  }
+
+  #isMonthOn(node: OpenNode, protocol: MailProtocol, day: string): boolean {
+    for (let number = 1; number <= 31; number++) {
+      const other = `${day.slice(0, 8)}${String(number).padStart(2, '0')}`;
+      const shard = this.#nodes.shardIfAny(protocol, other);
+      if (shard !== undefined && shard.dataNode.name !== node.dataNode.name) return false;
+    }
+    return true;
+  }
+}
