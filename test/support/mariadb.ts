@@ -4,25 +4,14 @@
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chownSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, createConnection } from 'mysql2/promise';
 import type { Server } from '../../src/store/mysql/types.ts';
+import { dataRoot, findProgram, template } from './mariadb-data.ts';
 
 export const testUser = { user: 'mailproc', password: "test'secret" } as const;
 
@@ -336,53 +325,6 @@ GRANT ALL ON *.* TO mailproc@'127.0.0.1' WITH GRANT OPTION;
 CREATE USER IF NOT EXISTS slave@'127.0.0.1' IDENTIFIED BY 'x';
 GRANT REPLICATION SLAVE ON *.* TO slave@'127.0.0.1';
 `;
-
-/** A data directory nobody runs on, made once for each version; several processes may ask at once. */
-function template(): string {
-  const version = execFileSync(findProgram('mariadbd') ?? 'mariadbd', ['--version'], { encoding: 'utf8' });
-  const name = /Ver (\S+)/.exec(version)?.[1] ?? 'unknown';
-  const path = join(tmpdir(), `mailproc-mariadb-${name}-${process.getuid?.() ?? 0}`);
-  if (existsSync(path)) return path;
-  const draft = mkdtempSync(`${path}-`);
-  if (isRoot) chownSync(draft, 0, 0);
-  const data = join(draft, 'data');
-  mkdirSync(join(draft, 'tmp'));
-  execFileSync(
-    'mariadb-install-db',
-    [
-      '--no-defaults',
-      ...(isRoot ? ['--user=root'] : []),
-      `--datadir=${data}`,
-      `--tmpdir=${join(draft, 'tmp')}`,
-      '--auth-root-authentication-method=normal',
-      '--skip-test-db',
-    ],
-    { stdio: 'ignore' },
-  );
-  try {
-    renameSync(data, path);
-  } catch {
-    // Another process was faster; its template is as good.
-  }
-  rmSync(draft, { recursive: true, force: true });
-  return path;
-}
-
-/** Memory where there is plenty: what takes the time of short tests is files that are made and flushed. */
-function dataRoot(): string {
-  const memory = '/dev/shm';
-  try {
-    const { bavail, bsize } = statfsSync(memory);
-    return bavail * bsize > 4e9 ? memory : tmpdir();
-  } catch {
-    return tmpdir();
-  }
-}
-
-function findProgram(name: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
-  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
-}
 
 /** Held open together, so that all differ. */
 async function freePorts(count: number): Promise<number[]> {
