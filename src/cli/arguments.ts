@@ -3,13 +3,15 @@ import { Command, CommanderError } from 'commander';
 import { MailprocError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
 import { type GivenSettings, readConfigFile, readSettings, settle } from './config-file.ts';
+import { addOperatorCommands, type OperatorRequest } from './operators.ts';
 import { definitions, type Settings, settingNames } from './options.ts';
 
 export type Request =
   | { readonly command: 'ingest'; readonly root: string; readonly date: string; readonly settings: Settings }
   | { readonly command: 'list'; readonly date: string; readonly limit: number; readonly settings: Settings }
   | { readonly command: 'explain'; readonly files: readonly string[]; readonly settings: Settings }
-  | ImagesRequest;
+  | ImagesRequest
+  | OperatorRequest;
 
 export interface ImagesRequest {
   readonly command: 'images';
@@ -67,6 +69,7 @@ function createProgram(take: (request: Promise<Request>) => void): Command {
     const limit = readLimit(options.limit);
     take(gatherSettings(options).then((settings) => ({ command: 'list', date, limit, settings })));
   });
+  addOperatorCommands(program, gatherSettings, take);
   addExplain(program, take);
   addImages(program, take);
   return program;

@@ -9,6 +9,8 @@ import { exitStatus } from '../pipeline/report.ts';
 import { type ImagesRequest, type Request, readArguments } from './arguments.ts';
 import { readDay } from './day.ts';
 import { runExplain } from './explain.ts';
+import { noticeWriter } from './notices.ts';
+import { isOperatorRequest, runOperatorRequest } from './operators.ts';
 import type { Settings } from './options.ts';
 import { printable } from './printable.ts';
 import { progressBar } from './progress.ts';
@@ -32,6 +34,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 function run(request: Request): Promise<number> {
+  if (isOperatorRequest(request)) return runOperatorRequest(request);
   if (request.command === 'explain') return runExplain(request.files, request.settings);
   const clock = new ZoneClock(request.settings.timezone);
   const dayOf = (date: string) => readDay(date, () => clock.day(BigInt(Date.now()) * 1_000_000n));
@@ -39,7 +42,7 @@ function run(request: Request): Promise<number> {
     case 'ingest':
       return runIngest(request.root, dayOf(request.date), request.settings);
     case 'list':
-      return runList(request.settings.store, dayOf(request.date), request.limit);
+      return runList(request.settings, dayOf(request.date), request.limit);
     case 'images':
       return runImages(request, dayOf);
   }
@@ -81,8 +84,9 @@ async function runIngest(root: string, day: string, settings: Settings): Promise
   }
 }
 
-async function runList(store: string, day: string, limit: number): Promise<number> {
-  process.stdout.write(renderRows(await listRows(store, day, limit), day));
+async function runList(settings: Settings, day: string, limit: number): Promise<number> {
+  const listed = await listRows(settings.store, day, limit, { report: noticeWriter(settings) });
+  process.stdout.write(renderRows(listed, day));
   return 0;
 }
 
@@ -119,6 +123,7 @@ function sheetText({ files, images, mails, different, leftOut }: MadeSheet, sour
 function watcher(settings: Settings, progress: Watcher['progress']): Watcher {
   return {
     progress,
+    notice: noticeWriter(settings),
     anomaly(capture, code, at, detail) {
       const place = at.startsWith(capture) ? at : `${capture} ${at}`;
       if (settings.verbose) process.stderr.write(`${printable(`${place}: ${code}: ${detail}`)}\n`);

@@ -33,7 +33,7 @@ interface Definition<Value> {
 export const definitions: { readonly [Name in SettingName]: Definition<Settings[Name]> } = {
   store: {
     flags: '--store <url>',
-    help: 'where rows go: sqlite:FILE, ndjson:FILE or ndjson:- (default "sqlite:mailproc.sqlite")',
+    help: 'where rows go: sqlite:FILE, ndjson:FILE, ndjson:-, mysql://USER@HOST, cluster:FILE or mycat:DIR (default "sqlite:mailproc.sqlite")',
     fallback: () => 'sqlite:mailproc.sqlite',
     read: readText,
   },

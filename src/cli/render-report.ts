@@ -18,6 +18,7 @@ export function renderReport(report: Report): string {
     row('time', timeText(report)),
     row('rows in', report.store),
     ...(report.images.found > 0 ? [row('images in', report.imageFolder)] : []),
+    ...noticeLines(report),
     ...damagedLines(report),
   ];
   return `${lines.map(printable).join('\n')}\n`;
@@ -82,6 +83,12 @@ function lossLines(report: Report): string[] {
 function timeText({ seconds, captures }: Report): string {
   const rate = seconds > 0 ? `, ${(captures.fileOctets / 1e6 / seconds).toFixed(1)} MB/s` : '';
   return `${seconds.toFixed(seconds < 10 ? 2 : 0)} s${rate}`;
+}
+
+/** Settings were told when the store was opened. */
+function noticeLines({ notices }: Report): string[] {
+  const events = notices.filter(({ code }) => code !== 'config.warning');
+  return events.length === 0 ? [] : ['', 'from the store:', ...events.map(({ detail }) => `  ${detail}`)];
 }
 
 function damagedLines({ captures }: Report): string[] {

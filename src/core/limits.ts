@@ -228,42 +228,8 @@ export const pipelineLimits = {
   afterMidnightSeconds: 900,
   /** A lease is renewed when this long has passed, well before it expires. */
   leaseRenewMs: 10_000,
-} as const;
-
-export const explainLimits = {
-  /** Lines of one kind (a command, a reply) shown of one connection before they are counted only. */
-  repeatedShownMax: 12,
-  /** Events kept of one connection; the rest is counted. */
-  eventsMax: 5000,
-  /** Events kept of all connections that are not printed yet. */
-  heldEventsMax: 100_000,
-  /** Finished connections held until those that began before them are finished. */
-  heldConnectionsMax: 256,
-  /** Characters of one line shown. */
-  lineLengthMax: 200,
-  /** Tags of IMAP commands remembered, so that their answers are known. */
-  rememberedTagsMax: 64,
-} as const;
-
-export const sheetLimits = {
-  /** Longer side of a thumbnail, in pixels. */
-  thumbnailPixels: 240,
-  /** Octets of an image that is made small; larger ones get a tile without a picture. */
-  imageBytesMax: 64 << 20,
-  /** Pixels that are decoded for a thumbnail: 200 MB where the format has to be decoded as a whole. */
-  imagePixelsMax: 50_000_000,
-  /** Seconds one thumbnail may take. */
-  thumbnailSeconds: 10,
-  /** Images that are made small at the same time. */
-  thumbnailsAtOnce: 2,
-  /** Tiles of one HTML file: some 20 kB each. */
-  tilesPerPage: 500,
-  /** Tiles of one WebP picture, whose sides end at 16,383 pixels. */
-  tilesPerPicture: 200,
-  /** Different images shown; the rest is counted. */
-  tilesMax: 20_000,
-  /** Rows with images read from the store at once. */
-  rowsAtOnce: 200,
+  /** Looks at a day that differs, while a run may be writing. */
+  verifyLooksMax: 5,
 } as const;
 
 export const mysqlLimits = {
@@ -314,4 +280,60 @@ export const clusterLimits = {
   sequenceAttemptsMax: 20,
   /** How long a run waits for another one that rewrites the same properties file; that takes milliseconds. */
   propertiesLockWaitMs: 30_000,
+} as const;
+
+/** From where on the doctor of a store complains. */
+export const doctorLimits = {
+  /** A replica further behind is of little use, and no master to fail over to. */
+  lagSecondsMax: 60,
+  /** Leases and time sequences bear less; clocks that are kept by NTP are within a tenth of it. */
+  clockMsMax: 2000,
+  freeBytesMin: 1 << 30,
+  freeShareMin: 0.05,
+  /** Of `max_allowed_packet`: the default of servers, and enough for the largest texts of mail. */
+  packetBytesMin: 16 << 20,
+  /** Newest day tables of a data node looked at one by one. */
+  tablesMax: 200,
+  /** From today on, days for which the configuration must have a place. */
+  daysAhead: 7,
+  /** Names listed in one sentence. */
+  namesMax: 10,
+  /** Of ids with 31 bits, those that should be left. */
+  idsLeftMin: 100_000_000,
+} as const;
+
+export const explainLimits = {
+  /** Lines of one kind (a command, a reply) shown of one connection before they are counted only. */
+  repeatedShownMax: 12,
+  /** Events kept of one connection; the rest is counted. */
+  eventsMax: 5000,
+  /** Events kept of all connections that are not printed yet. */
+  heldEventsMax: 100_000,
+  /** Finished connections held until those that began before them are finished. */
+  heldConnectionsMax: 256,
+  /** Characters of one line shown. */
+  lineLengthMax: 200,
+  /** Tags of IMAP commands remembered, so that their answers are known. */
+  rememberedTagsMax: 64,
+} as const;
+
+export const sheetLimits = {
+  /** Longer side of a thumbnail, in pixels. */
+  thumbnailPixels: 240,
+  /** Octets of an image that is made small; larger ones get a tile without a picture. */
+  imageBytesMax: 64 << 20,
+  /** Pixels that are decoded for a thumbnail: 200 MB where the format has to be decoded as a whole. */
+  imagePixelsMax: 50_000_000,
+  /** Seconds one thumbnail may take. */
+  thumbnailSeconds: 10,
+  /** Images that are made small at the same time. */
+  thumbnailsAtOnce: 2,
+  /** Tiles of one HTML file: some 20 kB each. */
+  tilesPerPage: 500,
+  /** Tiles of one WebP picture, whose sides end at 16,383 pixels. */
+  tilesPerPicture: 200,
+  /** Different images shown; the rest is counted. */
+  tilesMax: 20_000,
+  /** Rows with images read from the store at once. */
+  rowsAtOnce: 200,
 } as const;

@@ -16,17 +16,24 @@ import { openStore } from '../store/open-store.ts';
 import type { Sink } from '../store/sink.ts';
 import type { Job, Watcher } from './job.ts';
 import { RecordWriter } from './record-writer.ts';
-import { addSeries, addShareCounts, emptyReport, type Report } from './report.ts';
+import { addNotices, addSeries, addShareCounts, emptyReport, type Notice, type Report } from './report.ts';
 import { planSeries, type SeriesPlan } from './series-plan.ts';
 import type { ReadFile, SeriesSummary } from './series-reader.ts';
 import { ShareReaders } from './share-readers.ts';
 
 /** Reads the day's captures into the job's store. `signal` ends the run after the batch at hand. */
 export async function runJob(job: Job, watcher: Watcher, signal: AbortSignal): Promise<Report> {
-  const sink = openStore(job.store);
+  const notices: Notice[] = [];
+  const noteDown = (code: string, detail: string): void => {
+    notices.push({ code, detail });
+    watcher.notice?.(code, detail);
+  };
+  const sink = await openStore(job.store, { report: noteDown });
   await sink.open();
   try {
-    return await ingest(job, sink, watcher, signal);
+    const report = await ingest(job, sink, watcher, signal);
+    addNotices(report, notices, sink.cuts);
+    return report;
   } finally {
     await sink.close();
   }

@@ -32,4 +32,6 @@ export interface Watcher {
   /** `total` octets in all capture files, `done` of them read. */
   progress(done: number, total: number): void;
   anomaly(capture: string, code: string, at: string, detail: string): void;
+  /** What the store has to say: an odd setting, a failover, a value that was cut. */
+  notice?(code: string, detail: string): void;
 }

@@ -1,6 +1,6 @@
 /** The first rows of a day, for people. */
 import { MailprocError } from '../core/errors.ts';
-import { openStore } from '../store/open-store.ts';
+import { openStore, type StoreOptions } from '../store/open-store.ts';
 import type { StoredRow } from '../store/sink.ts';
 
 export interface ListedDay {
@@ -10,11 +10,16 @@ export interface ListedDay {
 }
 
 /** At most `limit` rows of `day` (`yyyy-MM-dd`) in the order of their ids. */
-export async function listRows(store: string, day: string, limit: number): Promise<ListedDay> {
-  const sink = openStore(store, { mustExist: true });
+export async function listRows(
+  store: string,
+  day: string,
+  limit: number,
+  options: StoreOptions = {},
+): Promise<ListedDay> {
+  const sink = await openStore(store, { ...options, mustExist: true });
   if (!sink.sample) {
-    throw new MailprocError('usage.store', `list rows of ${store}: this kind of store cannot be listed`, {
-      hint: 'list a store of the form sqlite:FILE',
+    throw new MailprocError('usage.store', `list rows of ${sink.url}: this kind of store cannot be listed`, {
+      hint: 'list a store of the form sqlite:FILE, mysql://…, cluster:FILE or mycat:DIR',
     });
   }
   await sink.open();

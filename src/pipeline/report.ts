@@ -14,6 +14,12 @@ export interface DamagedCapture {
   readonly detail: string;
 }
 
+/** What the store had to say: `config.warning`, `store.failover`, `record.value-cut`. */
+export interface Notice {
+  readonly code: string;
+  readonly detail: string;
+}
+
 /** Counts of mails by what became of them; `seen` is the sum of `added`, `replaced` and `known`. */
 export interface MailCounts {
   seen: number;
@@ -80,6 +86,7 @@ export interface Report {
   lostOctets: number;
   tables: StoredTable[];
   store: string;
+  notices: Notice[];
   imageFolder: string;
   seconds: number;
   interrupted: boolean;
@@ -120,6 +127,7 @@ export function emptyReport(day: string, timeZone: string, store: string, imageF
     lostOctets: 0,
     tables: [],
     store,
+    notices: [],
     imageFolder,
     seconds: 0,
     interrupted: false,
@@ -158,6 +166,16 @@ function addNumbers<Name extends string>(
 
 export function countAnomaly(report: Pick<Report, 'anomalies'>, code: AnomalyCode, times = 1): void {
   if (times > 0) report.anomalies[code] = (report.anomalies[code] ?? 0) + times;
+}
+
+/** `cuts` are counted by column, and each as one loss. */
+export function addNotices(
+  report: Report,
+  notices: readonly Notice[],
+  cuts: ReadonlyMap<string, number> | undefined,
+): void {
+  report.notices.push(...notices);
+  for (const times of cuts?.values() ?? []) countAnomaly(report, 'record.value-cut', times);
 }
 
 /**

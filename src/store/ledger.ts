@@ -46,6 +46,8 @@ export interface Lease {
 export interface Ledger {
   /** Entries of these captures, as far as there are any. */
   find(captures: readonly string[]): Promise<readonly LedgerEntry[]>;
+  /** Days that have entries, rows that were written, or tables; sorted, each once. */
+  days(): Promise<readonly string[]>;
   /** Entries of a day. */
   ofDay(day: string): Promise<readonly LedgerEntry[]>;
   /** Writes or replaces entries, durably, after the rows of these captures are durable. */

@@ -52,5 +52,7 @@ export interface Sink {
   imageMails?(day: string, after: number, limit: number): Promise<readonly ImageMail[]>;
   /** Only where the store can be read back; to be used between `open` and `close`. */
   readonly ledger?: Ledger;
+  /** How many values were cut or lost characters because a column is too narrow, by `table.column`. */
+  readonly cuts?: ReadonlyMap<string, number>;
   close(): Promise<void>;
 }

@@ -32,7 +32,7 @@ function imageIn(folder: string, name: string, bytes: Buffer, format: string): F
 
 async function storeOf(folder: string, mails: readonly RecordChanges[]): Promise<string> {
   const url = `sqlite:${join(folder, 'mail.sqlite')}`;
-  const sink = openStore(url);
+  const sink = await openStore(url);
   await sink.open();
   await sink.write(
     mails.map((changes, index) =>

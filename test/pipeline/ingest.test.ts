@@ -90,7 +90,7 @@ test('ingest of a file that grows ends in the same rows as one run over all of i
 
 test('ingest reads nothing again that has not changed, and with reprocess all of it', () =>
   inTemporaryFolder(async (folder) => {
-    const sink = openStore(`sqlite:${join(folder, 'mail.sqlite')}`);
+    const sink = await openStore(`sqlite:${join(folder, 'mail.sqlite')}`);
     await sink.open();
     try {
       const first = await run(folder, sampleDay, sink);

@@ -33,7 +33,7 @@ for (const scheme of ['ndjson', 'sqlite'] as const) {
       const result = runLimited(`
       const { openStore } = await import(${JSON.stringify(storeModule)});
       const { sampleRecord } = await import(${JSON.stringify(samplesModule)});
-      const sink = openStore(${JSON.stringify(url)});
+      const sink = await openStore(${JSON.stringify(url)});
       await sink.open();
       let stored = 0;
       try {
@@ -48,7 +48,7 @@ for (const scheme of ['ndjson', 'sqlite'] as const) {
       assert.match(result.code, /^store\.(?:full|failed)$/);
       assert.ok(result.stored > 0 && result.stored % 3 === 0);
 
-      const sink = openStore(url);
+      const sink = await openStore(url);
       await sink.open();
       assert.deepEqual(await sink.tables(day), [{ name: 'smtp_2022_01_28', rows: result.stored }]);
       const batch = [result.stored, result.stored + 1].map((number) => sampleRecord(number));

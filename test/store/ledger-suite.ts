@@ -106,6 +106,15 @@ export function ledgerSuite(name: string, create: (context: TestContext) => Ledg
     assert.deepEqual(await ledger.ofDay('2022-01-30'), []);
   });
 
+  ledgerTest('knows the days of its entries and of its tables', async (ledger, sink) => {
+    assert.deepEqual(await ledger.days(), []);
+    await ledger.settle([sampleEntry('c', { day: '2022-02-01' }), sampleEntry('a'), sampleEntry('b')]);
+    assert.deepEqual(await ledger.days(), [day, '2022-02-01']);
+    const columns = { file_path: 'd', insert_time: '2021-12-31', timestamp: '2021-12-31 10:00:00' };
+    await sink.write([sampleRecord(1, { columns })]);
+    assert.deepEqual(await ledger.days(), ['2021-12-31', day, '2022-02-01']);
+  });
+
   ledgerTest('finds an entry once for a capture asked for twice', async (ledger) => {
     await ledger.settle([sampleEntry('a')]);
     assert.deepEqual(await ledger.find(['a', 'a']), [sampleEntry('a')]);

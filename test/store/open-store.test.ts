@@ -1,20 +1,22 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
 import { MailprocError } from '../../src/core/errors.ts';
+import { MysqlSink } from '../../src/store/mysql/mysql-sink.ts';
 import { NdjsonFileSink } from '../../src/store/ndjson/ndjson-file-sink.ts';
-import { openStore } from '../../src/store/open-store.ts';
+import { openStore, readClusterSettings } from '../../src/store/open-store.ts';
 import { SqliteSink } from '../../src/store/sqlite/sqlite-sink.ts';
 import { fileError } from '../../src/store/store-error.ts';
+import { projectRoot } from '../support/project.ts';
 import { sampleRecord } from './samples.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-test('openStore gives the store its URL names and touches nothing', (context) => {
+test('openStore gives the store its URL names and touches nothing', async (context) => {
   const folder = temporaryFolder(context);
-  const sqlite = openStore(`sqlite:${join(folder, 'a')}`);
-  const ndjson = openStore(`ndjson:${join(folder, 'b:c')}`);
+  const sqlite = await openStore(`sqlite:${join(folder, 'a')}`);
+  const ndjson = await openStore(`ndjson:${join(folder, 'b:c')}`);
   assert.ok(sqlite instanceof SqliteSink);
   assert.ok(ndjson instanceof NdjsonFileSink);
   assert.equal(sqlite.url, `sqlite:${join(folder, 'a')}`);
@@ -30,7 +32,7 @@ test('openStore writes `ndjson:-` to the output it is given', async () => {
       done();
     },
   });
-  const sink = openStore('ndjson:-', { output });
+  const sink = await openStore('ndjson:-', { output });
   await sink.open();
   await sink.write([sampleRecord(1)]);
   await sink.close();
@@ -42,15 +44,15 @@ for (const scheme of ['sqlite', 'ndjson']) {
   test(`openStore makes no ${scheme} file that must exist`, async (context) => {
     const folder = temporaryFolder(context);
     const url = `${scheme}:${join(folder, 'mail')}`;
-    await assert.rejects(openStore(url, { mustExist: true }).open(), {
+    await assert.rejects((await openStore(url, { mustExist: true })).open(), {
       name: 'MailprocError',
       code: 'store.missing',
     });
     assert.deepEqual(readdirSync(folder), []);
-    const sink = openStore(url);
+    const sink = await openStore(url);
     await sink.open();
     await sink.close();
-    const again = openStore(url, { mustExist: true });
+    const again = await openStore(url, { mustExist: true });
     await again.open();
     await again.close();
   });
@@ -67,29 +69,103 @@ for (const url of [
   ':a',
   'sqlite:a\0b',
 ]) {
-  test(`openStore refuses ${JSON.stringify(url)} and names the forms`, () => {
-    assert.throws(
-      () => openStore(url),
-      (error: unknown) => {
-        assert.ok(error instanceof MailprocError);
-        assert.equal(error.code, 'usage.store');
-        assert.match(error.hint ?? '', /sqlite:FILE.*ndjson:FILE.*ndjson:-/);
-        return true;
-      },
-    );
+  test(`openStore refuses ${JSON.stringify(url)} and names the forms`, () =>
+    assert.rejects(openStore(url), (error: unknown) => {
+      assert.ok(error instanceof MailprocError);
+      assert.equal(error.code, 'usage.store');
+      for (const form of ['sqlite:FILE', 'ndjson:FILE', 'ndjson:-', 'mysql://', 'cluster:FILE', 'mycat:DIR'])
+        assert.ok(error.hint?.includes(form), form);
+      return true;
+    }));
+}
+
+const seed = join(projectRoot, 'test/store/mysql/config/samples/seed');
+
+test('openStore takes servers from a URL, a cluster file and a MyCat directory, and connects to none', async () => {
+  const environment = { CLUSTER_PASSWORD: 'x', MAILPROC_MYSQL_PASSWORD: 'x' };
+  const cluster = join(projectRoot, 'test/store/mysql/config/samples/cluster.yaml');
+  for (const url of ['mysql://user@192.0.2.1:3306/mail', `cluster:${cluster}`, `mycat:${seed}`]) {
+    const sink = await openStore(url, { environment });
+    assert.ok(sink instanceof MysqlSink, url);
+    assert.equal(sink.url, url);
+    await sink.close();
+  }
+});
+
+test('openStore hands the parameters behind `mycat:DIR?` on, and refuses others', async () => {
+  const sink = await openStore(`mycat:${seed}?time-zone=Asia%2FShanghai&schema=documented`);
+  assert.ok(sink instanceof MysqlSink);
+  for (const [query, said] of [
+    ['zone=UTC', /unknown parameter "zone"/],
+    ['schema=narrow', /schema is "narrow"/],
+    ['schema=wide&schema=wide', /given twice/],
+    ['time-zone=%', /followed by no code/],
+  ] as const) {
+    await assert.rejects(openStore(`mycat:${seed}?${query}`), { code: 'usage.store', message: said });
+  }
+  const settings = await readClusterSettings(`mycat:${seed}?schema=documented`);
+  assert.equal(settings.schema, 'documented');
+});
+
+test('openStore tells what is odd in a configuration, once each', async () => {
+  const told: string[] = [];
+  await openStore(`mycat:${seed}`, { report: (code, detail) => told.push(`${code} ${detail}`) });
+  assert.equal(
+    told.filter((text) => /^config\.warning .*sPartitionDay/.test(text)).length,
+    1,
+    told.join('\n'),
+  );
+  assert.equal(new Set(told).size, told.length);
+});
+
+for (const url of [
+  'mysql://root:secret@db.example:3306',
+  'mysql://root:se%40cret@db.example',
+  'mysql://root:secret@[::1]:3306/mail?tls=off',
+]) {
+  test(`openStore keeps the password of ${url} out of the name of the store`, async () => {
+    const sink = await openStore(url);
+    assert.equal(sink.url, url.replace(/root:[^@]*@/, 'root:***@'));
+    assert.doesNotMatch(JSON.stringify([sink.url, sink]), /secret|cret@/);
   });
 }
 
-test('openStore says that MySQL is not in this version, without the password', () => {
-  assert.throws(
-    () => openStore('mysql://root:secret@db.example:3306'),
-    (error: unknown) => {
+for (const url of [
+  'mysql://root:se@cret@db:x',
+  'postgres://root:se@cret@db',
+  'mysql://root:secret@db:99999',
+  'mysql://root:secret@db?x=1',
+]) {
+  test(`openStore repeats no password when it refuses ${url}`, () =>
+    assert.rejects(openStore(url), (error: unknown) => {
       assert.ok(error instanceof MailprocError);
-      assert.match(error.message, /mysql:\/\/root:\*\*\*@db\.example:3306: mysql is not in this version/);
-      assert.doesNotMatch(error.message, /secret/);
+      assert.doesNotMatch(`${error.message} ${error.hint}`, /secret|cret|se@/);
       return true;
-    },
+    }));
+}
+
+test('the command loads no driver and no XML reader before a store needs one', () => {
+  const seen = new Set<string>();
+  const packages = new Set<string>();
+  const walk = (file: string): void => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    const imports = readFileSync(file, 'utf8').matchAll(
+      /^(?:import|export) (?!type )(?:[^;']*? from )?'([^']+)'/gm,
+    );
+    for (const [, target = ''] of imports) {
+      if (target.startsWith('.')) walk(join(dirname(file), target));
+      else packages.add(target);
+    }
+  };
+  walk(join(projectRoot, 'src/cli/main.ts'));
+  assert.ok(seen.size > 50, 'it walked');
+  assert.deepEqual(
+    [...seen].filter((file) => file.includes('/store/mysql/') && !file.endsWith('/types.ts')),
+    [],
   );
+  for (const name of ['mysql2', 'mysql2/promise', 'fast-xml-parser', 'libsql'])
+    assert.ok(!packages.has(name), name);
 });
 
 for (const [code, expected] of [

@@ -34,7 +34,7 @@ export async function sheetOfDay(
 ): Promise<MadeSheet> {
   checkOutput(output);
   const tiles = new TileList();
-  const sink = openStore(store, { mustExist: true });
+  const sink = await openStore(store, { mustExist: true });
   if (!sink.imageMails) {
     throw new MailprocError('usage.store', `read images of ${store}: this kind of store keeps no details`, {
       hint: 'name a store of the form sqlite:FILE, or a capture file',

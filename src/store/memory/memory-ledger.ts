@@ -2,7 +2,7 @@
 import { storeLimits } from '../../core/limits.ts';
 import { CaptureCounts } from '../capture-counts.ts';
 import type { Lease, Ledger, LedgerEntry, LedgerRows } from '../ledger.ts';
-import { storableText, tableNames } from '../row.ts';
+import { daysOf, storableText, tableNames } from '../row.ts';
 import { leaseLost } from '../store-error.ts';
 
 /** What a ledger must know of the rows beside it. */
@@ -38,6 +38,14 @@ export class MemoryLedger implements Ledger {
 
   async find(captures: readonly string[]): Promise<readonly LedgerEntry[]> {
     return distinct(captures).flatMap((capture) => this.#entries.get(capture) ?? []);
+  }
+
+  async days(): Promise<readonly string[]> {
+    const entries = [...this.#entries.values()].map(({ day }) => day);
+    return daysOf(
+      entries,
+      this.#rows.rows().map(({ table }) => table),
+    );
   }
 
   async ofDay(day: string): Promise<readonly LedgerEntry[]> {

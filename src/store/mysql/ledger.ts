@@ -3,7 +3,7 @@
  * first; the rows a capture gave are counted on the data node of their table, by the transaction that writes them.
  */
 import type { Lease, Ledger, LedgerEntry, LedgerRows } from '../ledger.ts';
-import { protocols } from '../row.ts';
+import { daysOf, protocols } from '../row.ts';
 import { type MysqlConnection, type Parameter, quoted, type Row, type Statement } from './connection.ts';
 import { captureKey } from './keys.ts';
 import { leaseTableStatement, takeLease } from './lease.ts';
@@ -91,6 +91,17 @@ export class MysqlLedger implements Ledger {
     }));
   }
 
+  async days(): Promise<readonly string[]> {
+    const entries = await this.#nodes.home((connection) =>
+      connection.rows('SELECT DISTINCT day FROM mailproc_ledger'),
+    );
+    const tables = await this.#nodes.everywhere(tableNamesIn);
+    return daysOf(
+      entries.map((row) => String(row['day'])),
+      tables.flat(),
+    );
+  }
+
   async ofDay(day: string): Promise<readonly LedgerEntry[]> {
     const sql = `SELECT ${entryColumns} FROM mailproc_ledger WHERE day = ? ORDER BY capture`;
     return (await this.#nodes.home((connection) => connection.rows(sql, [day]))).map(toEntry);
@@ -151,6 +162,16 @@ export function ledgerRowsInsert(table: string, chunk: Buffer, changes: readonly
     sql: `INSERT INTO mailproc_ledger_rows (table_name, capture_key, chunk, row_count, capture) VALUES ${places}`,
     parameters: changes.flatMap(({ capture, key, rows }) => [table, key, chunk, rows, capture ?? null]),
   };
+}
+
+/** Those that are there, and those that were counted. */
+async function tableNamesIn(connection: MysqlConnection): Promise<string[]> {
+  const there = `SELECT table_name AS name FROM information_schema.tables
+    WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'`;
+  const counted = 'SELECT DISTINCT table_name AS name FROM mailproc_ledger_rows';
+  const isCounting = await hasTable(connection, 'mailproc_ledger_rows');
+  const rows = [...(await connection.rows(there)), ...(isCounting ? await connection.rows(counted) : [])];
+  return rows.map((row) => String(row['name']));
 }
 
 async function writtenRows(connection: MysqlConnection, table: string): Promise<LedgerRows[]> {

@@ -5,7 +5,7 @@
 import type { Database } from 'libsql';
 import type { CaptureCounts } from '../capture-counts.ts';
 import type { Lease, Ledger, LedgerEntry, LedgerRows } from '../ledger.ts';
-import { storableText, tableNames } from '../row.ts';
+import { daysOf, storableText, tableNames } from '../row.ts';
 import { existingTables, tableExists } from './schema.ts';
 import { sqliteError } from './sqlite-error.ts';
 import { SqliteLeases } from './sqlite-leases.ts';
@@ -28,6 +28,17 @@ export class SqliteLedger implements Ledger {
       const statement = database.prepare(`SELECT ${entryColumns} FROM mailproc_ledger WHERE capture = ?`);
       const distinct = new Set(captures.map(storableText));
       return [...distinct].flatMap((capture) => (statement.all(capture) as EntryRow[]).map(toEntry));
+    });
+  }
+
+  async days(): Promise<readonly string[]> {
+    return this.#use('read', (database) => {
+      const list = (sql: string) =>
+        (database.prepare(sql).all() as { name: string }[]).map(({ name }) => name);
+      return daysOf(list('SELECT DISTINCT day AS name FROM mailproc_ledger'), [
+        ...list('SELECT DISTINCT table_name AS name FROM mailproc_ledger_rows WHERE rows <> 0'),
+        ...list(`SELECT name FROM sqlite_master WHERE type = 'table'`),
+      ]);
     });
   }
 

@@ -61,7 +61,7 @@ export class SqliteSink implements Sink {
       const { default: Libsql } = await import('libsql');
       // An absolute path is never one of libsql's own forms: a server's address, `file:`, `:memory:`.
       this.#database = new Libsql(resolve(this.#path), { timeout: this.#busyTimeoutMs });
-      setUp(this.#database);
+      setUp(this.#database, this.#mustExist);
     } catch (error) {
       this.#database?.close();
       this.#database = undefined;
@@ -241,7 +241,7 @@ function checkRegular(path: string): void {
  * A write-ahead log lets others read during a run. FULL, because a batch that was acknowledged must
  * survive a power cut.
  */
-function setUp(database: Database): void {
+function setUp(database: Database, isForReading: boolean): void {
   try {
     database.pragma('journal_mode = WAL');
   } catch (error) {
@@ -251,7 +251,8 @@ function setUp(database: Database): void {
   database.exec('PRAGMA synchronous = FULL');
   inTransaction(database, () => {
     database.exec(commonTables);
-    forgetDroppedTables(database);
+    // Who only looks shall see that a table is gone.
+    if (!isForReading) forgetDroppedTables(database);
   });
 }
 

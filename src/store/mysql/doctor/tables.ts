@@ -1,0 +1,133 @@
+/** The day tables of a data node: whether they can hold mail, and whether one is missing. */
+import { MailprocError } from '../../../core/errors.ts';
+import { doctorLimits } from '../../../core/limits.ts';
+import { type Finding, listed } from '../../finding.ts';
+import { dayOfTable } from '../../row.ts';
+import type { MysqlConnection } from '../connection.ts';
+import { checkId, type DayTable, describeDayTable, isInMonthView } from '../schema.ts';
+
+export interface NodeTable {
+  readonly name: string;
+  readonly day: string;
+  readonly engine: string;
+}
+
+/** Day tables of the connection's database, the oldest first. */
+export async function dayTables(connection: MysqlConnection): Promise<readonly NodeTable[]> {
+  const rows = await connection.rows(
+    `SELECT table_name AS name, engine FROM information_schema.tables
+      WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'`,
+  );
+  const tables = rows.flatMap((row) => {
+    const name = String(row['name']);
+    const day = dayOfTable(name);
+    return day === undefined ? [] : [{ name, day, engine: String(row['engine']) }];
+  });
+  return tables.sort((left, right) => (left.day < right.day ? -1 : 1));
+}
+
+export interface TableWishes {
+  readonly idBits: 31 | 63;
+  /** Whether the view of a month is of this data node alone. */
+  readonly hasMonthView: (table: NodeTable) => boolean;
+}
+
+export async function tableFindings(
+  connection: MysqlConnection,
+  tables: readonly NodeTable[],
+  wishes: TableWishes,
+): Promise<Finding[]> {
+  const newest = tables.slice(-doctorLimits.tablesMax);
+  const findings: Finding[] = [];
+  for (const table of newest) findings.push(...(await ofTable(connection, table, wishes)));
+  return findings;
+}
+
+async function ofTable(
+  connection: MysqlConnection,
+  table: NodeTable,
+  wishes: TableWishes,
+): Promise<Finding[]> {
+  const about = `table ${table.name}`;
+  const findings: Finding[] = [];
+  if (table.engine !== 'InnoDB') {
+    findings.push({
+      code: 'mysql.table-engine',
+      weight: 'problem',
+      about,
+      what: `its engine is ${table.engine}: without transactions a crash leaves rows without keys, or twice`,
+      remedy: `ALTER TABLE ${table.name} ENGINE = InnoDB`,
+    });
+  }
+  try {
+    const description = await describeDayTable(connection, table.name);
+    if (description === undefined) return findings;
+    findings.push(...textFindings(description));
+    checkId(description, wishes.idBits);
+  } catch (error) {
+    if (!(error instanceof MailprocError)) throw error;
+    const code = error.code === 'store.id-too-narrow' ? 'mysql.id-too-narrow' : 'mysql.table-columns';
+    const what = error.message.replace(`write table ${table.name}: `, '');
+    findings.push({ code, weight: 'problem', about, what, remedy: error.hint ?? '' });
+  }
+  if (wishes.hasMonthView(table) && !(await isInMonthView(connection, table.name))) {
+    findings.push({
+      code: 'mysql.view',
+      weight: 'problem',
+      about,
+      what: 'the view of its month does not show it',
+      remedy: 'run that day again, which renews the view; the user needs CREATE VIEW, SHOW VIEW and DROP',
+    });
+  }
+  return findings;
+}
+
+function textFindings(table: DayTable): Finding[] {
+  const sets = new Set(table.columns.flatMap(({ characterSet }) => characterSet ?? []));
+  const narrow = [...sets].filter((name) => !['utf8mb4', 'utf8mb3'].includes(name));
+  const about = `table ${table.name}`;
+  const convert = `ALTER TABLE ${table.name} CONVERT TO CHARACTER SET utf8mb4`;
+  if (narrow.length > 0) {
+    const what = `it holds text in ${narrow.join(', ')}: Chinese becomes "?"`;
+    return [{ code: 'mysql.table-charset', weight: 'problem', about, what, remedy: convert }];
+  }
+  if (!sets.has('utf8mb3')) return [];
+  const what =
+    'its utf8 has no characters of four octets: emoji and rare Chinese become U+FFFD, and are counted';
+  return [{ code: 'mysql.table-utf8', weight: 'note', about, what, remedy: convert }];
+}
+
+/**
+ * Days between the first and the last of a month that have no table: nothing was captured, or nobody has
+ * read it. A day the ledger has entries of was read, and had no mail.
+ */
+export function missingDays(tables: readonly NodeTable[], readDays: ReadonlySet<string>): Finding[] {
+  const months = new Map<string, Set<string>>();
+  for (const { name, day } of tables) {
+    const month = name.replace(/_\d{1,2}$/, '');
+    months.set(month, (months.get(month) ?? new Set()).add(day));
+  }
+  return [...months].flatMap(([month, days]) => {
+    const sorted = [...days].sort();
+    const missing = between(sorted[0], sorted.at(-1)).filter((day) => !days.has(day) && !readDays.has(day));
+    if (missing.length === 0) return [];
+    return [
+      {
+        code: 'mysql.days-missing',
+        weight: 'problem' as const,
+        about: `tables ${month}_…`,
+        what: `no table and no entry in the ledger for ${listed(missing)}`,
+        remedy: `if there are captures of that day: mailproc <dir> ${missing[0]?.replaceAll('-', '')} --store …`,
+      },
+    ];
+  });
+}
+
+function between(first: string | undefined, last: string | undefined): string[] {
+  if (first === undefined || last === undefined) return [];
+  const days: string[] = [];
+  for (let ms = Date.parse(first) + 86_400_000; ms < Date.parse(last); ms += 86_400_000) {
+    days.push(new Date(ms).toISOString().slice(0, 10));
+  }
+  return days;
+}
