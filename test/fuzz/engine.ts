@@ -1,0 +1,270 @@
+/**
+ * A small fuzzer in the manner of libFuzzer: inputs that run new code are kept and changed further. What must
+ * hold of every input is asked here (no throw, bounded and linear time, the same result twice) and in the
+ * targets (what each layer promises). Findings are made small and kept as files.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SeededRandom } from '../support/random.ts';
+import { Coverage } from './coverage.ts';
+import { encodeInput, type Input, renderInput, sizeOf } from './input.ts';
+import { mutate } from './mutate.ts';
+import type { Target } from './target.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** Inputs run before it is asked whether one of them ran new code: asking is dear. */
+const batchSize = 24;
+const corpusMax = 3000;
+/** A run may take this long, and so much more for each octet. */
+const runMs = 150;
+const runMsPerOctet = 0.01;
+/** Octets to which a part of an input is repeated for the test of linear time. */
+const stretchedBytes = 192 << 10;
+const hangMs = 30_000;
+/** Findings of one kind that are kept. */
+const sameFindingsMax = 2;
+
+export interface FuzzResult {
+  readonly executions: number;
+  readonly corpus: number;
+  readonly features: number;
+  readonly findings: ReadonlyMap<string, number>;
+}
+
+interface Failure {
+  /** The same for the same fault. */
+  readonly signature: string;
+  readonly detail: string;
+}
+
+export class Fuzzer {
+  readonly #name: string;
+  readonly #target: Target;
+  readonly #folder: string;
+  readonly #random: SeededRandom;
+  readonly #coverage = new Coverage();
+  readonly #watchdog: Watchdog;
+  readonly #corpus: Input[] = [];
+  readonly #findings = new Map<string, number>();
+  #executions = 0;
+
+  constructor(name: string, target: Target, folder: string, seed: number) {
+    this.#name = name;
+    this.#target = target;
+    this.#folder = folder;
+    this.#random = new SeededRandom(seed);
+    mkdirSync(folder, { recursive: true });
+    this.#watchdog = new Watchdog(join(folder, `${name}-hang-${seed}.bin`), hangMs);
+  }
+
+  async run(minutes: number): Promise<FuzzResult> {
+    const until = performance.now() + minutes * 60_000;
+    const seeds = await this.#target.seeds();
+    this.#coverage.start();
+    for (const seed of seeds) await this.#try(seed);
+    this.#corpus.push(...seeds);
+    this.#coverage.fresh(true);
+    while (performance.now() < until) {
+      await this.#batch();
+      if (this.#random.chance(0.02)) await this.#stretch();
+    }
+    return this.result;
+  }
+
+  get result(): FuzzResult {
+    const [executions, features] = [this.#executions, this.#coverage.size];
+    return { executions, corpus: this.#corpus.length, features, findings: this.#findings };
+  }
+
+  async #batch(): Promise<void> {
+    const inputs: Input[] = [];
+    for (let index = 0; index < batchSize; index++) {
+      const input = mutate(this.#choose(), this.#choose(), this.#target, this.#random);
+      inputs.push(input);
+      await this.#try(input);
+    }
+    if (this.#coverage.fresh(false) === 0) return;
+    for (const input of inputs) {
+      await this.#execute(input).catch(() => undefined);
+      if (this.#coverage.fresh(true) > 0) this.#keep(input);
+    }
+  }
+
+  /** Half of the time one of the newest. */
+  #choose(): Input {
+    const { length } = this.#corpus;
+    const at = this.#random.chance(0.5) ? length - 1 - this.#random.integer(Math.min(length, 50)) : undefined;
+    return this.#corpus[at ?? this.#random.integer(length)] ?? [];
+  }
+
+  #keep(input: Input): void {
+    this.#corpus.push(input);
+    if (this.#corpus.length > corpusMax) this.#corpus.splice(this.#random.integer(corpusMax >> 1), 1);
+  }
+
+  async #try(input: Input): Promise<void> {
+    const failure = await this.#check(input);
+    if (failure) await this.#found(input, failure);
+  }
+
+  async #execute(input: Input): Promise<string> {
+    this.#executions++;
+    this.#watchdog.begin(encodeInput(input));
+    try {
+      return await this.#target.run(input);
+    } finally {
+      this.#watchdog.end();
+    }
+  }
+
+  async #check(input: Input): Promise<Failure | undefined> {
+    const started = performance.now();
+    let result: string;
+    try {
+      result = await this.#execute(input);
+    } catch (error) {
+      return failureOf(error);
+    }
+    const took = performance.now() - started;
+    const allowed = runMs + runMsPerOctet * sizeOf(input);
+    if (took > allowed && (await this.#fastest(input)) > allowed) {
+      return { signature: 'slow', detail: `${took} ms for ${sizeOf(input)} octets` };
+    }
+    return await this.#compare(input, result);
+  }
+
+  /** The machine may have been busy. */
+  async #fastest(input: Input): Promise<number> {
+    let fastest = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 3; round++) {
+      const started = performance.now();
+      await this.#execute(input);
+      fastest = Math.min(fastest, performance.now() - started);
+    }
+    return fastest;
+  }
+
+  async #compare(input: Input, result: string): Promise<Failure | undefined> {
+    const { runOtherwise } = this.#target;
+    const seed = this.#random.integer(0x7fff_ffff);
+    try {
+      if (this.#random.chance(0.05)) assertSame('twice', result, await this.#execute(input));
+      if (!runOtherwise || this.#random.chance(0.5)) return undefined;
+      // A few ways to cut, so that a failure can be found again while the input is made smaller.
+      for (const each of [seed, seed + 1]) {
+        const other = await runOtherwise.call(this.#target, input, new SeededRandom(each));
+        assertSame('otherwise', result, other);
+      }
+      return undefined;
+    } catch (error) {
+      return failureOf(error);
+    }
+  }
+
+  async #found(input: Input, failure: Failure): Promise<void> {
+    const count = (this.#findings.get(failure.signature) ?? 0) + 1;
+    this.#findings.set(failure.signature, count);
+    if (count > sameFindingsMax) return;
+    const small = await this.#minimise(input, failure.signature);
+    this.#save(small, failure);
+  }
+
+  #save(input: Input, { signature, detail }: Failure): void {
+    const encoded = encodeInput(input);
+    const digest = createHash('sha256').update(encoded).digest('hex').slice(0, 12);
+    const file = join(this.#folder, `${this.#name}-${digest}`);
+    writeFileSync(`${file}.bin`, encoded);
+    writeFileSync(`${file}.txt`, `${signature}\n${detail}\n\n${renderInput(input)}`);
+    process.stdout.write(`FOUND ${file}.bin: ${signature.slice(0, 300)}\n`);
+  }
+
+  /** Takes pieces away, then parts of pieces, as long as the same fault is found and time allows. */
+  async #minimise(input: Input, signature: string): Promise<Input> {
+    const until = performance.now() + 15_000;
+    let best = input;
+    const accept = async (smaller: Input): Promise<boolean> => {
+      if (performance.now() > until) return false;
+      for (let attempt = 0; attempt < 4; attempt++) {
+        if ((await this.#check(smaller))?.signature !== signature) continue;
+        best = smaller;
+        return true;
+      }
+      return false;
+    };
+    for (let step = best.length >> 1; step >= 1; step >>= 1) {
+      for (let at = 0; at < best.length; ) {
+        if (!(await accept([...best.slice(0, at), ...best.slice(at + step)]))) at += step;
+      }
+    }
+    for (let index = 0; index < best.length; index++) {
+      for (let step = (best[index]?.bytes.length ?? 0) >> 1; step >= 1; step >>= 1) {
+        for (let at = 0; at < (best[index]?.bytes.length ?? 0); ) {
+          if (!(await accept(without(best, index, at, step)))) at += step;
+        }
+      }
+    }
+    return best;
+  }
+
+  /** Repeats a part of an input until it is long: twice and four times as long may take so much longer. */
+  async #stretch(): Promise<void> {
+    const input = this.#choose();
+    const index = this.#random.integer(input.length);
+    const bytes = input[index]?.bytes ?? Buffer.alloc(0);
+    const from = this.#random.integer(bytes.length);
+    const part = bytes.subarray(from, from + 1 + this.#random.integer(this.#random.chance(0.5) ? 8 : 200));
+    if (part.length === 0) return;
+    const stretched = (octets: number): Input => {
+      const middle = Buffer.concat(Array.from({ length: Math.ceil(octets / part.length) }, () => part));
+      const long = Buffer.concat([bytes.subarray(0, from), middle, bytes.subarray(from)]);
+      return input.map((piece, at) => (at === index ? { ...piece, bytes: long } : piece));
+    };
+    const failure = await this.#judgeGrowth(stretched(stretchedBytes), stretched(stretchedBytes * 4));
+    if (failure) await this.#foundSlow(stretched(stretchedBytes * 4), failure);
+  }
+
+  async #judgeGrowth(short: Input, long: Input): Promise<Failure | undefined> {
+    try {
+      const started = performance.now();
+      await this.#execute(long);
+      if (performance.now() - started < 600) return undefined;
+      const [one, four] = [await this.#fastest(short), await this.#fastest(long)];
+      if (four < 8 * one || four < 600) return undefined;
+      return { signature: 'grows faster than the input', detail: `${one} ms, ${four} ms for four times as much` };
+    } catch (error) {
+      return failureOf(error);
+    }
+  }
+
+  async #foundSlow(input: Input, failure: Failure): Promise<void> {
+    const count = (this.#findings.get(failure.signature) ?? 0) + 1;
+    this.#findings.set(failure.signature, count);
+    if (count <= 5 * sameFindingsMax) this.#save(input, failure);
+  }
+}
+
+function without(input: Input, index: number, at: number, octets: number): Input {
+  return input.map((piece, each) =>
+    each === index
+      ? { ...piece, bytes: Buffer.concat([piece.bytes.subarray(0, at), piece.bytes.subarray(at + octets)]) }
+      : piece,
+  );
+}
+
+function assertSame(how: string, one: string, other: string): void {
+  if (one === other) return;
+  let at = 0;
+  while (one[at] === other[at]) at++;
+  const around = (text: string): string => text.slice(Math.max(0, at - 300), at + 300);
+  const error = new Error(`result differs: ${how}`);
+  error.stack = `result differs: ${how}\n--- once\n${around(one)}\n--- ${how}\n${around(other)}`;
+  throw error;
+}
+
+function failureOf(error: unknown): Failure {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const detail = stack ?? message;
+  const place = detail.split('\n').find((line) => line.includes('/dist/src/')) ?? '';
+  return { signature: `${message.split('\n')[0]} ${place.trim()}`, detail };
+}

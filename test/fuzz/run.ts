@@ -1,0 +1,59 @@
+/**
+ * `node dist/test/fuzz/run.js --target smtp --minutes 10 --seed 1 [--out FOLDER]`, or `--replay FILE` for one
+ * finding. Prints what was run and found; the exit status is 1 where there are findings.
+ */
+import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { SeededRandom } from '../support/random.ts';
+import { Fuzzer } from './engine.ts';
+import { decodeInput } from './input.ts';
+import type { Target } from './target.ts';
+import { targets } from './targets.ts';
+
+const { values } = parseArgs({
+  options: {
+    target: { type: 'string', default: '' },
+    minutes: { type: 'string', default: '10' },
+    seed: { type: 'string', default: '1' },
+    out: { type: 'string', default: join(tmpdir(), 'mailproc-fuzz') },
+    replay: { type: 'string' },
+  },
+});
+
+const target = targets[values.target];
+if (target === undefined) {
+  process.stderr.write(`--target must be one of ${Object.keys(targets).join(', ')}\n`);
+  process.exitCode = 2;
+} else if (values.replay !== undefined) {
+  await replay(target, values.replay);
+} else {
+  await fuzz(target);
+}
+
+async function fuzz(chosen: Target): Promise<void> {
+  const fuzzer = new Fuzzer(values.target, chosen, values.out, Number(values.seed));
+  const started = performance.now();
+  const { executions, corpus, features, findings } = await fuzzer.run(Number(values.minutes));
+  const minutes = ((performance.now() - started) / 60_000).toFixed(1);
+  process.stdout.write(
+    `${values.target} seed ${values.seed}: ${minutes} min, ${executions} executions, ` +
+      `corpus ${corpus}, features ${features}, kinds of findings ${findings.size}\n`,
+  );
+  for (const [signature, count] of findings) process.stdout.write(`  ${count} x ${signature}\n`);
+  process.exitCode = findings.size > 0 ? 1 : 0;
+}
+
+async function replay(chosen: Target, file: string): Promise<void> {
+  const input = decodeInput(readFileSync(file));
+  const started = performance.now();
+  const result = await chosen.run(input);
+  process.stdout.write(`${result}\n${(performance.now() - started).toFixed(1)} ms\n`);
+  for (let seed = 0; seed < 40 && chosen.runOtherwise; seed++) {
+    const other = await chosen.runOtherwise(input, new SeededRandom(seed));
+    if (other === result) continue;
+    process.stdout.write(`differs with seed ${seed}:\n${other}\n`);
+    return;
+  }
+}
