@@ -76,6 +76,12 @@ interface PeeledLayer {
 export class Conversation {
   readonly #options: ConversationOptions;
   readonly #layers: PeeledLayer[] = [];
+  /** The TLS that was expected last and did not come. */
+  #absent: PeeledLayer | undefined;
+  /** Layers that are being begun, inside of one another: each is some calls deep on the stack. */
+  #upgradesUnderWay = 0;
+  /** What absent layers were given and gave back, to be read once more. */
+  #rereadBytes = 0;
   #connection: Connection;
   #decoder: DialogueDecoder | undefined;
   #protocol: MailProtocol | undefined;
@@ -131,7 +137,7 @@ export class Conversation {
       protocol: this.protocol,
       evidence: this.#evidence,
       reversed: this.#reversed,
-      layers: this.#layers.map(describe),
+      layers: [...this.#layers, ...(this.#absent ? [this.#absent] : [])].map(describe),
       noMail: isOther ? (this.#noMail ?? 'not told before it ended') : null,
       octets: { mail, protocol: isOther ? 0 : rest, encrypted, other: isOther ? rest : 0 },
     };
@@ -151,7 +157,11 @@ export class Conversation {
     if (this.#noMail !== null) return;
     const peeled = this.#layers[depth];
     if (peeled) {
-      for (const inner of peeled.layer.receive(event)) yield* this.#fromLayer(peeled, inner, depth);
+      for (const inner of peeled.layer.receive(event)) {
+        // A layer that turned out to be absent is gone: what comes out of it belongs to what took its place.
+        const isGone = this.#layers[depth] !== peeled;
+        yield* this.#fromLayer(peeled, inner, isGone ? depth - 1 : depth);
+      }
     } else if (this.#decoder) {
       yield* this.#decode(this.#decoder, event);
     } else {
@@ -168,7 +178,7 @@ export class Conversation {
         peeled.note = event;
         if (event.what === 'encrypted') yield* this.#becomeEncrypted(peeled);
         else if (peeled.layer instanceof ProxyLayer) this.#giveUp(event.detail);
-        else this.#setLayerName('plain');
+        else this.#removeAbsent(peeled);
         return;
       default:
         yield* this.#pass(event, depth + 1);
@@ -187,7 +197,8 @@ export class Conversation {
   }
 
   *#upgrade(upgrade: Upgrade): Generator<DialogueEvent> {
-    if (this.#layers.length >= dialogueLimits.layersMax) {
+    const depth = Math.max(this.#layers.length, this.#upgradesUnderWay);
+    if (depth >= dialogueLimits.layersMax || this.#rereadBytes > dialogueLimits.rereadBytesMax) {
       const detail = `more than ${dialogueLimits.layersMax} layers in one another`;
       yield this.#located(anomaly('dialogue.layer-limit', 'conversation', detail));
       this.#giveUp(detail);
@@ -200,8 +211,10 @@ export class Conversation {
       0,
     );
     this.#peel(isTls ? 'starttls' : 'compress', isTls ? this.#tlsLayer() : new DeflateLayer(), restBytes);
-    const depth = this.#layers.length - 1;
-    for (const event of upgrade.rest) yield* this.#pass(event, depth);
+    const innermost = this.#layers.length - 1;
+    this.#upgradesUnderWay++;
+    for (const event of upgrade.rest) yield* this.#pass(event, innermost);
+    this.#upgradesUnderWay--;
   }
 
   /** `waitingBytes` were delivered before, and are what the layer begins with. */
@@ -220,6 +233,14 @@ export class Conversation {
     // The handshake belongs to it; what was read before in the clear does not.
     this.#encryptedOctets = this.#octets - peeled.begunAt;
     yield { kind: 'tally', what: 'encrypted' };
+  }
+
+  /** Kept, one for each STARTTLS that nothing comes of would use up the layers. */
+  #removeAbsent(peeled: PeeledLayer): void {
+    this.#layers.splice(this.#layers.indexOf(peeled), 1);
+    this.#absent = peeled;
+    this.#rereadBytes += this.#octets - peeled.begunAt;
+    this.#setLayerName('plain');
   }
 
   #setLayerName(name: LayerName): void {
@@ -248,9 +269,12 @@ export class Conversation {
     const opening = this.#opening;
     opening.hold(event);
     const { protocol: hint, isOfClient: hintIsOfClient } = this.#hint();
-    const rolesKnown = this.#connection.handshakeSeen || this.#layers.length > 0;
-    const fromStart = rolesKnown && !opening.hasGap;
-    const verdict = tellProtocol(opening, { hint, hintIsOfClient, rolesKnown, fromStart });
+    const startKnown = this.#connection.handshakeSeen || this.#layers.length > 0;
+    const fromStart = startKnown && !opening.hasGap;
+    // The octets that looked like TLS come again here, and must not be taken for it again.
+    const isNoTls = this.#absent !== undefined;
+    const rolesKnown = startKnown || isNoTls;
+    const verdict = tellProtocol(opening, { hint, hintIsOfClient, rolesKnown, fromStart, isNoTls });
     if (verdict.kind === 'undecided') return;
     this.#opening = new Opening();
     this.#decide(verdict, opening.heldBytes);

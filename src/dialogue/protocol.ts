@@ -48,12 +48,14 @@ export interface Circumstances {
   readonly rolesKnown: boolean;
   /** The openings are the very first octets of both sides: nothing was lost before them. */
   readonly fromStart: boolean;
+  /** What looked like TLS was read as such, and is none. */
+  readonly isNoTls: boolean;
 }
 
 /** What the first octets of a conversation are. */
 export function tellProtocol(openings: Openings, circumstances: Circumstances): Verdict {
   const { client, server } = openings;
-  const wrapper = wrapperOf(openings, circumstances.rolesKnown);
+  const wrapper = wrapperOf(openings, circumstances);
   if (wrapper !== undefined && wrapper !== 'maybe') return wrapper;
   if (wrapper === 'maybe' && !openings.final) return undecided;
   if (client.length === 0 && !openings.final && mayBeProxyAnswer(server)) return undecided;
@@ -69,12 +71,16 @@ export function tellProtocol(openings: Openings, circumstances: Circumstances): 
     : tellByPort(sides, openings, circumstances.hint, circumstances);
 }
 
-function wrapperOf(openings: Openings, rolesKnown: boolean): Verdict | 'maybe' | undefined {
+function wrapperOf(
+  openings: Openings,
+  { rolesKnown, isNoTls }: Circumstances,
+): Verdict | 'maybe' | undefined {
   let maybe = false;
   for (const sender of ['client', 'server'] as const) {
     const found = tellWrapper(openings[sender]);
     maybe ||= found === 'maybe';
     if (found === undefined || found === 'maybe') continue;
+    if (found.kind === 'tls' && isNoTls) continue;
     const reversed = found.voice !== undefined && found.voice !== sender;
     if (!reversed || !rolesKnown) return { kind: 'wrapper', wrapper: found.kind, reversed };
   }

@@ -16,10 +16,13 @@ export class ProxyLayer implements Layer {
   readonly #steps: Record<Sender, Step | undefined>;
   /** Octets of a message that is dropped already, but has not come yet. */
   readonly #dropping: Record<Sender, number> = { client: 0, server: 0 };
+  readonly #stepsTaken: Record<Sender, number> = { client: 0, server: 0 };
+  readonly #isConnect: boolean;
   #target: Target | null = null;
   #refusal: string | undefined;
 
   constructor(kind: Exclude<WrapperKind, 'tls'>) {
+    this.#isConnect = kind === 'http-connect';
     const negotiation: Negotiation = negotiationOf(kind);
     this.#steps = { client: negotiation.client, server: negotiation.server };
   }
@@ -46,6 +49,7 @@ export class ProxyLayer implements Layer {
 
   #negotiate(sender: Sender, half: HalfStream): void {
     this.#drop(sender, half);
+    this.#endRequests();
     for (let step = this.#steps[sender]; step !== undefined; step = this.#steps[sender]) {
       if (this.#dropping[sender] > 0) return;
       const bytes = half.peek(dialogueLimits.sniffBytesMax);
@@ -65,8 +69,17 @@ export class ProxyLayer implements Layer {
       this.#target ??= progress.target ?? null;
       this.#dropping[sender] = progress.octets;
       this.#steps[sender] = progress.next;
+      this.#stepsTaken[sender]++;
+      this.#endRequests();
       this.#drop(sender, half);
     }
+  }
+
+  /** Every CONNECT was answered, the last one with success: the next one is for the proxy behind this one. */
+  #endRequests(): void {
+    const { client, server } = this.#stepsTaken;
+    const isAnswered = this.#steps.server === undefined && server > 0 && client >= server;
+    if (this.#isConnect && isAnswered) this.#steps.client = undefined;
   }
 
   #drop(sender: Sender, half: HalfStream): void {

@@ -171,10 +171,22 @@ test('Conversation ends with the layers that it allows', () => {
   });
 });
 
-test('Conversation does not follow STARTTLS into plain text without end', () => {
-  const starts = Array.from({ length: 5000 }, () => [client('STARTTLS\r\n'), server('220 go\r\n')]).flat();
+test('Conversation does not follow STARTTLS into plain text without end where both sides came at once', () => {
+  const starts = [client('STARTTLS\r\n'.repeat(5000)), server('220 go\r\n'.repeat(5000))];
   const { anomalies } = overhear(events([...smtp.slice(0, 3), ...starts]));
   assert.deepEqual(anomalies, ['dialogue.layer-limit']);
+});
+
+test('Conversation reads again what the server said before STARTTLS up to rereadBytesMax', () => {
+  const asks = Array.from({ length: 5000 }, () => client('STARTTLS\r\n'));
+  const { anomalies } = overhear(
+    events([...smtp.slice(0, 3), server('220 go\r\n'.repeat(5000)), ...asks.slice(0, 1)]),
+  );
+  assert.deepEqual(anomalies, []);
+  const { anomalies: ofMany } = overhear(
+    events([...smtp.slice(0, 3), server('220 go\r\n'.repeat(5000)), ...asks]),
+  );
+  assert.deepEqual(ofMany, ['dialogue.layer-limit']);
 });
 
 test('Conversation goes on where STARTTLS was refused, and where a proxy had taken TLS off', () => {

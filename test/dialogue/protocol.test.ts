@@ -14,7 +14,13 @@ interface Case {
 
 function tell({ client = '', server = '', hint, late = false, final = false }: Case): Verdict {
   const openings = { client: Buffer.from(client, 'latin1'), server: Buffer.from(server, 'latin1'), final };
-  return tellProtocol(openings, { hint, hintIsOfClient: false, rolesKnown: !late, fromStart: !late });
+  return tellProtocol(openings, {
+    hint,
+    hintIsOfClient: false,
+    rolesKnown: !late,
+    fromStart: !late,
+    isNoTls: false,
+  });
 }
 
 function show(verdict: Verdict): string {
@@ -145,7 +151,13 @@ test('tellProtocol always decides in the end, whatever the octets are', () => {
   fc.assert(
     fc.property(octets, octets, hint, fc.boolean(), (client, server, given, late) => {
       const openings = { client: Buffer.from(client), server: Buffer.from(server), final: true };
-      const circumstances = { hint: given, hintIsOfClient: false, rolesKnown: !late, fromStart: !late };
+      const circumstances = {
+        hint: given,
+        hintIsOfClient: false,
+        rolesKnown: !late,
+        fromStart: !late,
+        isNoTls: false,
+      };
       assert.notEqual(tellProtocol(openings, circumstances).kind, 'undecided');
     }),
   );

@@ -72,7 +72,12 @@ function blocksOfOthers(files: readonly Buffer[]): Buffer[] {
 function wordsOf(format: 'pcapng' | 'pcap'): Buffer[] {
   const magics = format === 'pcap' ? ['d4c3b2a1', 'a1b2c3d4', '4d3cb2a1', 'a1b23c4d', '34cdb2a1'] : [];
   const write = new PcapngWriter({ littleEndian: true });
-  const blocks = [write.section(), write.interface(), write.simple(8, someBytes(8)), write.secrets(0x544c534b, 'x')];
+  const blocks = [
+    write.section(),
+    write.interface(),
+    write.simple(8, someBytes(8)),
+    write.secrets(0x544c534b, 'x'),
+  ];
   return [...magics.map((each) => Buffer.from(each, 'hex')), ...(format === 'pcapng' ? blocks : [])];
 }
 

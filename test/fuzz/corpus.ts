@@ -1,5 +1,5 @@
 /** Real traffic to start from: the fixtures, and captures beside the project where they are. */
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCapture } from '../../src/capture/read-capture.ts';
 import { Conversation, type ConversationKind } from '../../src/dialogue/conversation.ts';

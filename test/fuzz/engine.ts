@@ -231,7 +231,10 @@ export class Fuzzer {
       if (performance.now() - started < 600) return undefined;
       const [one, four] = [await this.#fastest(short), await this.#fastest(long)];
       if (four < 8 * one || four < 600) return undefined;
-      return { signature: 'grows faster than the input', detail: `${one} ms, ${four} ms for four times as much` };
+      return {
+        signature: 'grows faster than the input',
+        detail: `${one} ms, ${four} ms for four times as much`,
+      };
     } catch (error) {
       return failureOf(error);
     }

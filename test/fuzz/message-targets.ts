@@ -36,9 +36,18 @@ export const messageTarget: Target = {
 
 export const recordTarget: Target = {
   kinds: [0, 1, 2, 3],
-  words: [...words, ...['../', '\\', 'con.png', '\u202egnp.x', '\0', 'a'.repeat(300), '.', ' '].map((each) => Buffer.from(each))],
+  words: [
+    ...words,
+    ...['../', '\\', 'con.png', '\u202egnp.x', '\0', 'a'.repeat(300), '.', ' '].map((each) =>
+      Buffer.from(each),
+    ),
+  ],
   seeds: async () =>
-    (await mails()).map((mail) => [...mail, { kind: 1, bytes: Buffer.from('helo.example') }, { kind: 2, bytes: pictures.png }]),
+    (await mails()).map((mail) => [
+      ...mail,
+      { kind: 1, bytes: Buffer.from('helo.example') },
+      { kind: 2, bytes: pictures.png },
+    ]),
   run: record,
 };
 
@@ -81,21 +90,28 @@ function decode(input: Input, offset = 0): string {
 async function record(input: Input): Promise<string> {
   const bytes = octetsOf(input);
   const text = (kind: number): string =>
-    Buffer.concat(input.flatMap((piece) => (piece.kind % 4 === kind ? [piece.bytes] : []))).toString('latin1');
+    Buffer.concat(input.flatMap((piece) => (piece.kind % 4 === kind ? [piece.bytes] : []))).toString(
+      'latin1',
+    );
   const raw = rawMessage(bytes, text(1), text(3));
   const message = decodeMessage(bytes);
   // A second copy of an image with a name of its own: names must not collide.
   const named = message.attachments.map((each, index) => (index === 0 ? { ...each, name: text(2) } : each));
-  const built = await buildRecord(raw, { ...message, attachments: named }, {
-    day: '2022-01-28',
-    clock: new ZoneClock('Asia/Shanghai'),
-    captures: ['captures/a.pcapng'],
-    imageFolder: 'image',
-  });
+  const built = await buildRecord(
+    raw,
+    { ...message, attachments: named },
+    {
+      day: '2022-01-28',
+      clock: new ZoneClock('Asia/Shanghai'),
+      captures: ['captures/a.pcapng'],
+      imageFolder: 'image',
+    },
+  );
   checkPaths(built.images.map(({ path }) => path));
   const { columns, detail } = built.record;
   for (const value of Object.values(columns)) {
-    if (typeof value === 'string') assert(isUnicode(value) && !value.includes('\0'), 'text that any store takes');
+    if (typeof value === 'string')
+      assert(isUnicode(value) && !value.includes('\0'), 'text that any store takes');
   }
   for (const each of ['host_name', 'mail_from', 'mail_to', 'x_mail', 'mail_subject', 'message_id'] as const) {
     assert(!/[\r\n]/.test(columns[each] ?? ''), 'one line');
@@ -106,7 +122,11 @@ async function record(input: Input): Promise<string> {
 }
 
 function checkPaths(paths: readonly string[]): void {
-  assert.equal(new Set(paths.map((path) => path.toLowerCase())).size, paths.length, 'no two images have one name');
+  assert.equal(
+    new Set(paths.map((path) => path.toLowerCase())).size,
+    paths.length,
+    'no two images have one name',
+  );
   for (const path of paths) {
     const parts = path.split('/');
     assert.equal(parts.length, 2, 'a folder and a name');

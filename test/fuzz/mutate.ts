@@ -85,7 +85,9 @@ function someOctets(random: SeededRandom): Buffer {
   return Buffer.from(Array.from({ length: 1 + random.integer(8) }, () => random.integer(256)));
 }
 
-const interesting = [0, 1, 2, 3, 4, 7, 8, 12, 16, 20, 28, 32, 40, 127, 128, 255, 256, 511, 512, 1023, 1024, 4096];
+const interesting = [
+  0, 1, 2, 3, 4, 7, 8, 12, 16, 20, 28, 32, 40, 127, 128, 255, 256, 511, 512, 1023, 1024, 4096,
+];
 const interestingLarge = [32_767, 32_768, 65_535, 65_536, 0xfff_ffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
 
 function changeOctets(bytes: Buffer, other: Input, { words }: Vocabulary, random: SeededRandom): Buffer {
@@ -138,7 +140,12 @@ function withNumber(bytes: Buffer, at: number, random: SeededRandom): Buffer {
   const little = random.chance(0.5);
   const old = little ? copy.readUIntLE(at, width) : copy.readUIntBE(at, width);
   const near = old + random.integer(9) - 4;
-  const wanted = random.pick([near, random.pick(interesting) ?? 0, random.pick(interestingLarge) ?? 0, copy.length]);
+  const wanted = random.pick([
+    near,
+    random.pick(interesting) ?? 0,
+    random.pick(interestingLarge) ?? 0,
+    copy.length,
+  ]);
   const value = (wanted ?? 0) >>> 0;
   const fitting = width === 4 ? value : value % 2 ** (8 * width);
   if (little) copy.writeUIntLE(fitting, at, width);
@@ -156,7 +163,13 @@ function withDigits(bytes: Buffer, at: number, random: SeededRandom): Buffer {
   if (start === end) return bytes;
   const old = Number(bytes.toString('latin1', start, end));
   const near = Math.max(0, old + random.integer(9) - 4);
-  const choices = [near, random.pick(interesting) ?? 0, random.pick(interestingLarge) ?? 0, 2 ** 53, old * 10];
+  const choices = [
+    near,
+    random.pick(interesting) ?? 0,
+    random.pick(interestingLarge) ?? 0,
+    2 ** 53,
+    old * 10,
+  ];
   const digits = Buffer.from(String(random.pick(choices) ?? 0));
   return Buffer.concat([bytes.subarray(0, start), digits, bytes.subarray(end)]);
 }

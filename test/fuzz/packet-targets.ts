@@ -13,7 +13,9 @@ import type { Input, Piece } from './input.ts';
 import type { Target } from './target.ts';
 
 /** The kind of a piece is the index of its link type. */
-const linkTypes = [1, 0, 101, 113, 276, 9, 12, 50, 104, 105, 107, 108, 109, 117, 127, 192, 204, 228, 229, 239];
+const linkTypes = [
+  1, 0, 101, 113, 276, 9, 12, 50, 104, 105, 107, 108, 109, 117, 127, 192, 204, 228, 229, 239,
+];
 const words = [
   '0800 86dd 8100 88a8 88e7 8847 8848 8863 8864 6558 894f 880b 22eb 88be',
   '45000028000000004006 6000000000140640 002c0008 2900 0400 1100 2f00',
@@ -63,7 +65,9 @@ function decodePackets(input: Input, surroundings: number): string {
     segments++;
     checkSegment(segment);
     hash.update(shownSegment(segment));
-    hash.update(segment.buffer.subarray(segment.payloadOffset, segment.payloadOffset + segment.payloadLength));
+    hash.update(
+      segment.buffer.subarray(segment.payloadOffset, segment.payloadOffset + segment.payloadLength),
+    );
   });
   decoder.finish();
   const { counts } = decoder;
@@ -75,7 +79,10 @@ function decodePackets(input: Input, surroundings: number): string {
 
 function packetOf({ kind, bytes }: Piece, index: number, surroundings: number) {
   const linkType = linkTypes[kind % linkTypes.length] ?? 1;
-  const packet = asPacket({ linkType, timestampNs: BigInt(index), bytes, originalLength: bytes.length }, index + 1);
+  const packet = asPacket(
+    { linkType, timestampNs: BigInt(index), bytes, originalLength: bytes.length },
+    index + 1,
+  );
   packet.buffer.fill(surroundings, 0, packet.offset);
   packet.buffer.fill(surroundings, packet.offset + packet.capturedLength);
   return packet;
@@ -83,14 +90,25 @@ function packetOf({ kind, bytes }: Piece, index: number, surroundings: number) {
 
 function checkSegment(segment: Segment): void {
   assert(segment.payloadLength >= 0 && segment.missingLength >= 0, 'lengths');
-  assert(segment.payloadOffset + segment.payloadLength <= segment.buffer.length, 'the payload is in the buffer');
+  assert(
+    segment.payloadOffset + segment.payloadLength <= segment.buffer.length,
+    'the payload is in the buffer',
+  );
   assert(segment.ipLength >= 0 && segment.ttl >= 0 && segment.ttl <= 255, 'numbers of the IP header');
 }
 
 function shownSegment(segment: Segment): string {
   const { sourceAddress, targetAddress, buffer, payloadOffset, ...rest } = segment;
   const { sourcePort, targetPort, sequence, acknowledgment, flags } = segment;
-  const numbers = [sourcePort, targetPort, sequence, acknowledgment, flags, rest.payloadLength, rest.missingLength];
+  const numbers = [
+    sourcePort,
+    targetPort,
+    sequence,
+    acknowledgment,
+    flags,
+    rest.payloadLength,
+    rest.missingLength,
+  ];
   return `${sourceAddress.toString('hex')} ${targetAddress.toString('hex')} ${numbers} ${rest.ipLength} ${rest.ttl}`;
 }
 
@@ -132,7 +150,12 @@ function segmentsOfCaptures(): Input[] {
       head.writeUInt32BE(segment.sequence, 2);
       head.writeUInt32BE(segment.acknowledgment, 6);
       const start = segment.payloadOffset;
-      return [{ kind: 0, bytes: Buffer.concat([head, segment.buffer.subarray(start, start + segment.payloadLength)]) }];
+      return [
+        {
+          kind: 0,
+          bytes: Buffer.concat([head, segment.buffer.subarray(start, start + segment.payloadLength)]),
+        },
+      ];
     });
   });
 }
@@ -178,16 +201,24 @@ function reassemble(input: Input): string {
       },
     };
   };
-  const streams = new Reassembler({ accept, anomaly: () => undefined }, { mailPorts: new Map([[25, 'smtp']]) });
+  const streams = new Reassembler(
+    { accept, anomaly: () => undefined },
+    { mailPorts: new Map([[25, 'smtp']]) },
+  );
   input.forEach(({ bytes }, index) => {
     const segment = segmentOf(bytes, index);
     if (segment) streams.receive(segment, 0);
   });
   streams.end();
   const { counts } = streams;
-  const { payloadOctets, deliveredOctets, duplicateOctets, ignoredOctets, discardedOctets, heldOctets } = counts;
+  const { payloadOctets, deliveredOctets, duplicateOctets, ignoredOctets, discardedOctets, heldOctets } =
+    counts;
   assert.equal(heldOctets, 0, 'nothing is held behind the end');
-  assert.equal(payloadOctets, deliveredOctets + duplicateOctets + ignoredOctets + discardedOctets, 'sum of octets');
+  assert.equal(
+    payloadOctets,
+    deliveredOctets + duplicateOctets + ignoredOctets + discardedOctets,
+    'sum of octets',
+  );
   assert.equal(sum(checkers.map((each) => each.octets)), deliveredOctets, 'delivered octets');
   for (const checker of checkers) assert(checker.isClosed, 'every connection ends with close of both');
   return `${hash.digest('hex')} ${JSON.stringify(counts)}`;

@@ -29,7 +29,9 @@ const cutEverywhereBytesMax = 60_000;
 
 type Variant = (traffic: Traffic) => readonly CaptureContent[];
 
-const inOneFile = (traffic: Traffic): CaptureContent[] => [{ name: 'capture.pcapng', bytes: asPcapng(traffic) }];
+const inOneFile = (traffic: Traffic): CaptureContent[] => [
+  { name: 'capture.pcapng', bytes: asPcapng(traffic) },
+];
 const identical = (packet: Traffic['packets'][number]) => packet;
 
 /** What changes only the capture: all columns and details stay, but those that name file and frame. */
@@ -37,9 +39,13 @@ const variants: readonly (readonly [name: string, variant: Variant])[] = [
   ['written anew', inOneFile],
   ...[1, 2, 3].map((seed): [string, Variant] => [
     `shuffled within ${window} packets, seed ${seed}`,
-    ({ packets, secrets }) => inOneFile({ packets: shuffled(packets, window, new SeededRandom(seed)), secrets }),
+    ({ packets, secrets }) =>
+      inOneFile({ packets: shuffled(packets, window, new SeededRandom(seed)), secrets }),
   ]),
-  ['every packet twice', ({ packets, secrets }) => inOneFile({ packets: doubled(packets, 0, identical), secrets })],
+  [
+    'every packet twice',
+    ({ packets, secrets }) => inOneFile({ packets: doubled(packets, 0, identical), secrets }),
+  ],
   [
     'every packet again eight packets later',
     ({ packets, secrets }) => inOneFile({ packets: doubled(packets, 8, identical), secrets }),
@@ -119,7 +125,12 @@ function rows(records: readonly MailRecord[]) {
     .map(({ columns, detail }) => {
       const { file_path: _path, ...sameColumns } = columns;
       const { first_frame: _first, last_frame: _last, images, attachments, ...same } = detail;
-      return { ...sameColumns, ...same, images: images.map(inNoFolder), attachments: attachments.map(inNoFolder) };
+      return {
+        ...sameColumns,
+        ...same,
+        images: images.map(inNoFolder),
+        attachments: attachments.map(inNoFolder),
+      };
     })
     .sort((one, two) => (one.mail_key < two.mail_key ? -1 : 1));
 }

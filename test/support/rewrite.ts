@@ -17,7 +17,11 @@ export interface Traffic {
 
 /** Reads one capture, or a folder of captures as one series in the order of their names. */
 export async function readTraffic(path: string): Promise<Traffic> {
-  const files = statSync(path).isDirectory() ? readdirSync(path).sort().map((name) => join(path, name)) : [path];
+  const files = statSync(path).isDirectory()
+    ? readdirSync(path)
+        .sort()
+        .map((name) => join(path, name))
+    : [path];
   const packets: TestPacket[] = [];
   let secrets = '';
   for (const file of files) {
