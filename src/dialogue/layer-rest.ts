@@ -3,8 +3,20 @@ import type { StreamData, StreamGap } from '../stream/types.ts';
 import type { HalfStream } from './half-stream.ts';
 import { isBefore } from './sighting-order.ts';
 
-/** Takes everything unread of both sides, in the order of capture. */
+/**
+ * Takes everything unread of both sides, in the order of capture as far as the order of each side allows:
+ * packets that were captured out of order carry earlier frames behind later ones.
+ */
 export function takeRest(client: HalfStream, server: HalfStream): readonly (StreamData | StreamGap)[] {
-  const rest = [...client.takeEvents('client'), ...server.takeEvents('server')];
-  return rest.sort((a, b) => (isBefore(a.seen, b.seen) ? -1 : isBefore(b.seen, a.seen) ? 1 : 0));
+  const fromClient = [...client.takeEvents('client')];
+  const rest: (StreamData | StreamGap)[] = [];
+  let taken = 0;
+  for (const event of server.takeEvents('server')) {
+    for (let next = fromClient[taken]; next && isBefore(next.seen, event.seen); next = fromClient[taken]) {
+      rest.push(next);
+      taken++;
+    }
+    rest.push(event);
+  }
+  return [...rest, ...fromClient.slice(taken)];
 }

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HalfStream } from '../../src/dialogue/half-stream.ts';
+import { takeRest } from '../../src/dialogue/layer-rest.ts';
+import type { Sender } from '../../src/stream/types.ts';
+
+function half(sender: Sender, said: readonly (readonly [frame: number, text: string])[]): HalfStream {
+  const stream = new HalfStream();
+  let sequence = 1;
+  for (const [frame, text] of said) {
+    const seen = { capture: 0, frame, timestampNs: 0n, ipLength: 40 + text.length, ttl: 64 };
+    stream.push({ kind: 'data', sender, bytes: Buffer.from(text), sequence, seen });
+    sequence += text.length;
+  }
+  return stream;
+}
+
+test('takeRest keeps the order of each side where its packets were captured out of order', () => {
+  const client = half('client', [
+    [7, 'c1'],
+    [2, 'c2'],
+    [9, 'c3'],
+  ]);
+  const server = half('server', [
+    [8, 's1'],
+    [1, 's2'],
+    [3, 's3'],
+  ]);
+  const rest = takeRest(client, server).map((event) => (event.kind === 'data' ? event.bytes.toString() : ''));
+  assert.deepEqual(rest, ['c1', 'c2', 's1', 's2', 's3', 'c3']);
+});
