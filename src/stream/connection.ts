@@ -9,8 +9,9 @@
  * - **Gap.** A hole is given up when the receiver has acknowledged what lies behind it and `gapSegments`
  *   more segments of the connection have passed, when what is held behind it exceeds a limit, or when the
  *   connection ends. Segments are counted, not time: captures without time stamps and clocks that jump exist.
- * - **End.** Both FINs, or a RST within the window, end the connection at once where nothing is missing,
- *   and otherwise after `closeSegments` segments of the capture, since FIN and RST can overtake data.
+ * - **End.** Both FINs end the connection at once where nothing is missing, and otherwise after
+ *   `closeSegments` segments of the capture, since they can overtake data. So does a RST within the window:
+ *   it does not tell how much the other side had sent.
  */
 import { type Segment, TcpFlag } from '../packet/types.ts';
 import { addressText } from './address.ts';
@@ -162,14 +163,13 @@ export class FollowedConnection implements Flow, RecencyLinks<FollowedConnection
     }
     if (isReset(segment)) {
       countDiscarded(this.#run.counts, segment.payloadLength, 'with-rst');
-      if (this.#resetIsValid(segment, sender, receiver)) this.#noteReset(segment, sender);
+      if (this.#resetIsValid(segment, sender, receiver)) this.#resetSeen = true;
     } else if (carriesOctets(segment) || (segment.flags & TcpFlag.fin) !== 0) {
       this.#place(segment, sender);
     }
     this.#delivery.passOldHoles(sender, this.#segments);
     this.#delivery.passOldHoles(receiver, this.#segments);
     this.#closeSides();
-    this.#closeWhereReset();
   }
 
   #place(segment: Segment, sender: Direction): void {
@@ -237,17 +237,6 @@ export class FollowedConnection implements Flow, RecencyLinks<FollowedConnection
     if ((segment.flags & TcpFlag.ack) === 0 || !receiver.started) return true;
     const position = receiver.positionOf(segment.acknowledgment);
     return position >= 0 && position <= receiver.highest + limits.resetWindowBytes;
-  }
-
-  #noteReset(segment: Segment, sender: Direction): void {
-    this.#resetSeen = true;
-    if (sender.started) sender.resetPosition = sender.positionOf(segment.sequence);
-  }
-
-  #closeWhereReset(): void {
-    if (!this.#resetSeen || this.closed || this.ignored) return;
-    const { limits } = this.#run;
-    if (this.#first.isComplete(limits) && this.#second.isComplete(limits)) this.#events.closeBoth('rst');
   }
 
   #describe(id: number): Connection {

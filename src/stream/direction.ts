@@ -25,8 +25,6 @@ export class Direction {
   /** Behind the last octet, told by a FIN, and the connection's segments up to it. */
   end: number | undefined;
   endArrival = 0;
-  /** Where a RST says that the sender was; it can overtake octets before it. */
-  resetPosition = 0;
   /** The `close` of this side is done. */
   finished = false;
   #origin = 0;
@@ -129,10 +127,5 @@ export class Direction {
     // One more than was seen is the FIN, which takes a sequence number and was not captured.
     const believed = this.seen && beyond > 1 && beyond <= limits.doubtfulGapBytes;
     return believed ? this.acknowledged : this.highest;
-  }
-
-  isComplete(limits: StreamLimits): boolean {
-    const last = this.end ?? Math.max(this.lastPosition(limits), this.resetPosition);
-    return this.held.count === 0 && this.next >= last;
   }
 }

@@ -226,9 +226,9 @@ const scenes: readonly Scene[] = [
     plays: ['open >a >U >b close:both:end'],
   },
   {
-    name: 'a RST in order',
+    name: 'a RST that overtakes data of the other side',
     lines: [...handshake, client(1, 'a'), { from: 'server', flags: 'R', at: 1 }, client(2, 'b')],
-    plays: ['open >a close:both:rst'],
+    plays: ['open >a >b close:both:rst'],
   },
   {
     name: 'a RST that overtakes data',
