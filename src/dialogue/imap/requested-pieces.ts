@@ -8,13 +8,16 @@ import type { PieceRequest } from './section.ts';
 /** Different pieces of one command that are remembered; clients ask for one. */
 const REQUESTS_MAX = 100;
 
+/** Unanswered commands that ask for the same piece and are compared; clients wait for their answers. */
+const SAME_REQUESTS_MAX = 64;
+
 interface Asked {
   readonly tag: string;
   readonly length: number;
 }
 
 export class RequestedPieces {
-  /** By section and offset; servers answer the oldest command first. */
+  /** By section and offset. */
   readonly #asked = new Map<string, Asked[]>();
   readonly #keysOfTag = new Map<string, Set<string>>();
   #count = 0;
@@ -49,9 +52,14 @@ export class RequestedPieces {
     }
   }
 
-  /** The length that the oldest unanswered command asks for. */
+  /**
+   * The shortest length that an unanswered command asks for: of a command whose answer was not captured it is
+   * not known that it was answered, and a piece as long as another one asked for must not pass as the last.
+   */
   lengthOf(section: string, origin: number): number | undefined {
-    return this.#asked.get(`${section}<${origin}>`)?.[0]?.length;
+    const asked = this.#asked.get(`${section}<${origin}>`);
+    if (asked === undefined || asked.length > SAME_REQUESTS_MAX) return undefined;
+    return Math.min(...asked.map(({ length }) => length));
   }
 
   #clear(): void {

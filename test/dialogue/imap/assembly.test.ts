@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { client, conversation, lost, server, type Turn } from '../../support/conversation.ts';
-import { mails } from './overheard.ts';
+import { client, conversation, cuts, lost, server, type Turn } from '../../support/conversation.ts';
+import { decode, mails, messagesOf } from './overheard.ts';
 
 const mail = 'From: a@b.example\r\nSubject: greeting\r\n\r\nIf it lies there, let it lie.\r\n';
 const start = conversation('S: * OK ready\nC: a1 LOGIN t x\nS: a1 OK\nC: a2 SELECT INBOX\nS: a2 OK');
@@ -255,5 +255,24 @@ test('ImapDecoder hands out sections known by number alone when another mailbox 
       ['INBOX', false, 'hi'],
       ['Other', false, 'ho'],
     ],
+  );
+});
+
+test('ImapDecoder takes no short piece for the last because an answer to a longer request was lost', () => {
+  const long = mail.repeat(3);
+  const turns = [
+    ...start,
+    client('b1 UID FETCH 7 (BODY.PEEK[]<0.100>)\r\n'),
+    server(`* 3 FETCH (UID 7 BODY[]<0> {100}\r\n${long.slice(0, 100)})\r\n`),
+    lost(server('b1 OK\r\n')),
+    client('b2 UID FETCH 8 (BODY.PEEK[]<0.40>)\r\n'),
+    server(`* 4 FETCH (UID 8 BODY[]<0> {40}\r\n${long.slice(0, 40)})\r\nb2 OK\r\n`),
+    client('b3 UID FETCH 8 (BODY.PEEK[]<40.40>)\r\n'),
+    server(`* 4 FETCH (UID 8 BODY[]<40> {20}\r\n${long.slice(40, 60)})\r\nb3 OK\r\n`),
+  ];
+  const found = messagesOf(decode(cuts(turns)[0]?.[1] ?? [])).filter(({ uid }) => uid === 8);
+  assert.deepEqual(
+    found.map(({ bytes, complete }) => [bytes.toString(), complete]),
+    [[long.slice(0, 60), true]],
   );
 });
