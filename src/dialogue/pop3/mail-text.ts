@@ -17,6 +17,8 @@ export class MailText {
   readonly begun: Sighting;
   /** What stood before it was lost, the answer's line too. */
   readonly isTail: boolean;
+  /** Octets as the answer's line tells them: `+OK 120 octets`. */
+  readonly announcedBytes: number | undefined;
   readonly #unstuffer: DotUnstuffer;
   readonly #collector = new MessageCollector();
   readonly #begin: Place;
@@ -29,6 +31,8 @@ export class MailText {
     this.#begin = begin;
     this.#unstuffer = new DotUnstuffer(answer?.end === 'lf' ? 'any' : 'crlf');
     this.isTail = answer === undefined;
+    const announced = /^\+OK\s+(\d{1,15})\b/i.exec(answer?.bytes.toString('latin1', 0, 80) ?? '');
+    this.announcedBytes = announced === null ? undefined : Number(announced[1]);
     if (!this.isTail) return;
     this.#unstuffer.skipGap();
     this.#collector.addMissing(undefined);

@@ -49,6 +49,8 @@ export class Pop3Decoder implements DialogueDecoder {
   #clientFinished = false;
   #serverFinished = false;
   #lossy: boolean;
+  /** Any octet of the client was captured. */
+  #clientHeard = false;
   #limitTold = false;
 
   constructor(connection: Connection, options: DialogueOptions) {
@@ -69,6 +71,7 @@ export class Pop3Decoder implements DialogueDecoder {
       case 'data':
       case 'gap':
         if (event.kind === 'gap') this.#lossy = true;
+        else if (event.sender === 'client') this.#clientHeard = true;
         (event.sender === 'client' ? this.#client : this.#server).push(event);
         break;
       case 'close':
@@ -352,7 +355,8 @@ export class Pop3Decoder implements DialogueDecoder {
 
   #endMail(mail: MailText, ended: boolean): void {
     this.#reading = answers;
-    this.#session.endMail(mail, ended);
+    // The client asked, but its command was lost: it may have been a TOP.
+    this.#session.endMail(mail, ended, mail.command === undefined && this.#clientHeard);
   }
 
   #finish(): void {

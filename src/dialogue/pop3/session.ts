@@ -1,6 +1,7 @@
 /** What the answers have told so far, RFC 1939 §4 and §5: who is logged in, and the mails of the maildrop. */
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection } from '../../stream/types.ts';
+import type { CollectedMessage } from '../message-collector.ts';
 import type { Outbox } from '../outbox.ts';
 import type { SaslExchange } from '../sasl.ts';
 import type { LayerName } from '../types.ts';
@@ -17,6 +18,7 @@ export class Session {
   #user: string | null = null;
   /** Octets of each mail, by its number. */
   readonly #sizes = new Map<number, number>();
+  readonly #toldSizes = new Set<number>();
 
   constructor(connection: Connection, out: Outbox) {
     this.connection = connection;
@@ -62,8 +64,10 @@ export class Session {
   }
 
   /** The answer to RETR or TOP is over. */
-  endMail(mail: MailText, ended: boolean): void {
-    const message = mail.finish();
+  /** `isDoubtful`: what was asked for is not known, so only its size tells that this is a whole mail. */
+  endMail(mail: MailText, ended: boolean, isDoubtful: boolean): void {
+    const found = mail.finish();
+    const message = isDoubtful && !this.#hasKnownSize(mail, found) ? withUnknownRest(found) : found;
     const kind = kindOfMail(mail, message, ended, (number) => this.#sizes.get(number));
     if (kind === 'header-listing') this.#out.add({ kind: 'tally', what: 'header-listing' });
     const isWhole = ended && message.missing.length === 0;
@@ -77,7 +81,19 @@ export class Session {
     }
   }
 
-  #noteSize(message: number, size: number): void {
-    if (this.#sizes.size < dialogueLimits.listedSizesMax) this.#sizes.set(message, size);
+  /** A mail of a size that the server told is no excerpt of TOP. */
+  #hasKnownSize(mail: MailText, { bytes }: CollectedMessage): boolean {
+    return mail.announcedBytes === bytes.length || this.#toldSizes.has(bytes.length);
   }
+
+  #noteSize(message: number, size: number): void {
+    if (this.#sizes.size >= dialogueLimits.listedSizesMax) return;
+    this.#sizes.set(message, size);
+    this.#toldSizes.add(size);
+  }
+}
+
+function withUnknownRest(message: CollectedMessage): CollectedMessage {
+  const rest = { offset: message.bytes.length, length: undefined };
+  return { ...message, missing: [...message.missing, rest] };
 }

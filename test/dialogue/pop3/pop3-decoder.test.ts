@@ -484,3 +484,15 @@ test('Pop3Decoder gives the same mails whichever side is heard first', () => {
     { numRuns: 300 },
   );
 });
+
+test('Pop3Decoder calls the answer to a lost command no whole mail, which it may be or not, without its size', () => {
+  const turns = (answer: string) => [
+    ...conversation(login),
+    lost(client('TOP 1 1\r\n')),
+    ...conversation(`S: ${answer}\nS: A: b\nS:\nS: one\nS: .\nC: QUIT\nS: +OK`),
+  ];
+  const [excerpt] = cuts(turns('+OK'));
+  assert.deepEqual(told(decode(excerpt?.[1] ?? [])), ['RETR "A: b\\r\\n\\r\\none\\r\\n" 13+?']);
+  const [whole] = cuts(turns('+OK 13 octets'));
+  assert.deepEqual(told(decode(whole?.[1] ?? [])), ['RETR "A: b\\r\\n\\r\\none\\r\\n"']);
+});
