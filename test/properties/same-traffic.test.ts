@@ -31,6 +31,8 @@ const cutEverywhereBytesMax = 60_000;
 const alreadyShuffled = ['packets-shuffled'];
 /** The two copies of a packet have times of their own, and the one captured first counts. */
 const copiesAtOtherTimes = ['packets-twice'];
+/** Octets are missing in each packet: what is a gap, and when, depends on the order. */
+const holesEverywhere = ['snap-length-1000'];
 
 type Variant = (traffic: Traffic) => readonly CaptureContent[];
 
@@ -82,7 +84,7 @@ for (const [name, path] of capturesOfFixtures()) {
       const { records } = await ingestCaptures(variant(traffic), traffic.secrets);
       assert.deepEqual(rows(records, ['len']), rows(expected.records, ['len']), what);
     }
-    if (alreadyShuffled.includes(name) || copiesAtOtherTimes.includes(name)) return;
+    if ([...alreadyShuffled, ...copiesAtOtherTimes, ...holesEverywhere].includes(name)) return;
     // Where octets are missing, which answer was whose is told by the order in which both were captured.
     const lostOrder = expected.report.lostOctets > 0 ? ['accepted'] : [];
     for (const seed of [1, 2, 3]) {

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import type { RawMessage } from '../../src/dialogue/types.ts';
 import { mailKey } from '../../src/record/mail-key.ts';
 import { overhearPackets } from './overhear-packets.ts';
-import type { TestPacket } from './packets.ts';
 import type { Traffic } from './rewrite.ts';
 
 /** The octets of a mail, or of one put together from sections what it says of itself. */
@@ -39,13 +38,4 @@ export class LossJudge {
     });
     return { wrong, missing };
   }
-}
-
-/** Packets of a capture that carry TCP payload of `connection`'s side, as far as plain frames tell. */
-export function isLost(
-  packets: readonly TestPacket[],
-  probability: number,
-  chance: () => number,
-): Set<number> {
-  return new Set(packets.flatMap((_, index) => (chance() < probability ? [index] : [])));
 }

@@ -1,0 +1,54 @@
+/**
+ * `node dist/test/fuzz/lossy.js [--seeds 1000] [--minutes 10]`: captures lose 1 to 5 % of their packets, or two
+ * of them, at random. Prints every mail that is called whole although it was never sent so.
+ */
+import { basename } from 'node:path';
+import { parseArgs } from 'node:util';
+import { LossJudge } from '../support/lost-packets.ts';
+import { SeededRandom } from '../support/random.ts';
+import { readTraffic, type Traffic } from '../support/rewrite.ts';
+import { captureFiles } from './corpus.ts';
+
+const { values } = parseArgs({
+  options: { seeds: { type: 'string', default: '1000' }, minutes: { type: 'string', default: '10' } },
+});
+
+interface Judged {
+  readonly name: string;
+  readonly traffic: Traffic;
+  readonly judge: LossJudge;
+}
+
+const captures: Judged[] = [];
+for (const file of captureFiles(1 << 18)) {
+  const traffic = await readTraffic(file);
+  const judge = new LossJudge(traffic);
+  if (judge.mails > 0) captures.push({ name: basename(file), traffic, judge });
+}
+
+const until = performance.now() + Number(values.minutes) * 60_000;
+let runs = 0;
+let wrongMails = 0;
+for (let seed = 1; seed <= Number(values.seeds) && performance.now() < until; seed++) {
+  const random = new SeededRandom(seed);
+  const capture = random.pick(captures);
+  if (capture === undefined) break;
+  const lost = lostPackets(capture.traffic.packets.length, random);
+  const { wrong } = capture.judge.judge(lost);
+  runs++;
+  wrongMails += wrong.length;
+  for (const { method, bytes, first } of wrong) {
+    const frames = [...lost].slice(0, 12).map((index) => index + 1);
+    const where = `${capture.name} seed ${seed} without ${frames.join(' ')}`;
+    process.stdout.write(`${where}: ${method} of ${bytes.length} octets from frame ${first.frame}\n`);
+  }
+}
+process.stdout.write(`${runs} runs over ${captures.length} captures, ${wrongMails} wrong whole mails\n`);
+process.exitCode = wrongMails > 0 ? 1 : 0;
+
+/** Two packets, or 1 to 5 % of them. */
+function lostPackets(count: number, random: SeededRandom): Set<number> {
+  if (random.chance(0.3)) return new Set([random.integer(count), random.integer(count)]);
+  const probability = 0.01 + random.fraction() * 0.04;
+  return new Set(Array.from({ length: count }, (_, index) => index).filter(() => random.chance(probability)));
+}
