@@ -135,7 +135,7 @@ async function readFile(input: Input, readBytes: number): Promise<string> {
       packet: ({ buffer, offset, capturedLength, frame, linkType, seconds, nanoseconds, originalLength }) => {
         assert(offset + capturedLength <= buffer.length, 'the packet is in the buffer');
         assert(frame === ++frames, 'frames are counted');
-        assert(nanoseconds >= 0 && nanoseconds < 1e9 && Number.isSafeInteger(seconds), 'a time');
+        assert(nanoseconds >= 0 && nanoseconds < 1e9 && Number.isInteger(seconds), 'a time');
         assert(originalLength >= 0 && capturedLength >= 0, 'lengths');
         hash.update(`${frame} ${linkType} ${seconds} ${nanoseconds} ${originalLength} ${capturedLength} `);
         hash.update(buffer.subarray(offset, offset + capturedLength));
