@@ -87,3 +87,15 @@ test("Conversation knows TLS by the server's hello where that was captured first
   const { heard } = hear(events[0]?.[1] ?? []);
   assert.equal(heard.kind, 'encrypted');
 });
+
+test('Conversation takes AUTH LOGIN that was captured before the greeting for no IMAP', () => {
+  const [greeting, ...rest] = conversation('S: +OK ready\nC: AUTH LOGIN\nS: +\nC: QUIT\nS: +OK');
+  assert(greeting !== undefined);
+  const events = cuts([...rest.slice(0, 1), greeting, ...rest.slice(1)], {
+    server: { address: '198.51.100.25', port: 110 },
+  });
+  assert.deepEqual(
+    events.map(([, each]) => hear(each).heard.kind),
+    ['pop3', 'pop3', 'pop3', 'pop3', 'pop3'],
+  );
+});
