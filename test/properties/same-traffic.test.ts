@@ -22,10 +22,14 @@ import {
   type Traffic,
 } from '../support/rewrite.ts';
 
+/** `MAILPROC_TEST_FULL=1`: every variant of every fixture, not the ones that hardly differ from another. */
+const isFull = process.env['MAILPROC_TEST_FULL'] === '1';
+const seeds = isFull ? [1, 2, 3] : [1];
+
 /** Packets change places by this much in captures of several queues or interfaces. */
 const window = 24;
 /** Captures with more payload are cut at random places instead of between all octets. */
-const cutEverywhereBytesMax = 60_000;
+const cutEverywhereBytesMax = isFull ? 60_000 : 20_000;
 
 /** Shuffled already: once more, packets would be twice as far from their place. */
 const alreadyShuffled = ['packets-shuffled'];
@@ -57,7 +61,7 @@ const variants: Readonly<Record<string, Variant>> = {
     { name: 'capture.pcapng', bytes: asPcapng(traffic, { bigEndian: true }) },
   ],
   'in pcap': (traffic) => pcap(traffic, false),
-  'in big-endian pcap': (traffic) => pcap(traffic, true),
+  ...(isFull ? { 'in big-endian pcap': (traffic) => pcap(traffic, true) } : {}),
 };
 
 /** What changes the packets: `len` is the length of the packet that holds the first octet, and changes too. */
@@ -87,7 +91,7 @@ for (const [name, path] of capturesOfFixtures()) {
     if ([...alreadyShuffled, ...copiesAtOtherTimes, ...holesEverywhere].includes(name)) return;
     // Where octets are missing, which answer was whose is told by the order in which both were captured.
     const lostOrder = expected.report.lostOctets > 0 ? ['accepted'] : [];
-    for (const seed of [1, 2, 3]) {
+    for (const seed of seeds) {
       const packets = shuffled(traffic.packets, window, new SeededRandom(seed));
       const { records } = await ingestCaptures(inOneFile({ ...traffic, packets }), traffic.secrets);
       const what = `shuffled within ${window} packets, seed ${seed}`;
