@@ -17,3 +17,8 @@ export function guessAnswerForm(next: string | undefined): AnswerForm {
 export function isAnswerLine(line: string): boolean {
   return answerLine.test(line);
 }
+
+/** The first line is a field of a header. */
+export function beginsLikeMail(text: Buffer): boolean {
+  return headerLine.test(text.toString('latin1', 0, 128));
+}

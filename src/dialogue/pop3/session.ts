@@ -8,6 +8,10 @@ import type { LayerName } from '../types.ts';
 import type { Command } from './command.ts';
 import { kindOfMail, type MailText } from './mail-text.ts';
 import { rawMessage } from './raw-message.ts';
+import { beginsLikeMail } from './server-only.ts';
+
+/** What a text may be instead of the whole mail that was asked for; only its size can tell otherwise. */
+export type Doubt = 'none' | 'excerpt' | 'no mail';
 
 export class Session {
   readonly #out: Outbox;
@@ -64,9 +68,9 @@ export class Session {
   }
 
   /** The answer to RETR or TOP is over. */
-  /** `isDoubtful`: what was asked for is not known, so only its size tells that this is a whole mail. */
-  endMail(mail: MailText, ended: boolean, isDoubtful: boolean): void {
+  endMail(mail: MailText, ended: boolean, doubt: Doubt): void {
     const found = mail.finish();
+    const isDoubtful = doubt === 'excerpt' || (doubt === 'no mail' && !beginsLikeMail(found.bytes));
     const message = isDoubtful && !this.#hasKnownSize(mail, found) ? withUnknownRest(found) : found;
     const kind = kindOfMail(mail, message, ended, (number) => this.#sizes.get(number));
     if (kind === 'header-listing') this.#out.add({ kind: 'tally', what: 'header-listing' });
