@@ -10,7 +10,7 @@ import { fixturesFolder } from '../support/fixture.ts';
 import { LossJudge } from '../support/lost-packets.ts';
 import { readTraffic } from '../support/rewrite.ts';
 
-for (const name of ['smtp-pipelining', 'pop3-operations', 'imap-partial']) {
+for (const name of ['smtp-pipelining', 'pop3-operations', 'pop3-pipelined', 'imap-partial']) {
   test(`${name} without any one of its packets gives no wrong whole mail and all other mails`, async () => {
     const traffic = await readTraffic(join(fixturesFolder, name, 'capture.pcapng'));
     const judge = new LossJudge(traffic);
@@ -19,6 +19,8 @@ for (const name of ['smtp-pipelining', 'pop3-operations', 'imap-partial']) {
       const { wrong, missing } = judge.judge(new Set([index]));
       const what = `without frame ${index + 1}`;
       assert.deepEqual(wrong.map(shown), [], what);
+      // Answers of a pipelined session that shifted are in doubt to its end.
+      if (name === 'pop3-pipelined') continue;
       const others = missing.filter((message) => !isAround(message, index + 1));
       assert(others.length <= 1, `${what}: ${others.map(shown).join(', ')}`);
     }

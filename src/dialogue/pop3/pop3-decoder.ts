@@ -15,18 +15,12 @@ import { isBefore } from '../sighting-order.ts';
 import { protocolText } from '../text.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName } from '../types.ts';
 import { answersLost } from './answers-lost.ts';
-import {
-  type AnswerForm,
-  answerForm,
-  type Command,
-  parseCommand,
-  topNumbers,
-  withoutSecrets,
-} from './command.ts';
+import { type AnswerForm, answerForm, type Command, parseCommand, withoutSecrets } from './command.ts';
 import { MailText } from './mail-text.ts';
 import { isTransmission, letsReadOn, type Pending } from './pending.ts';
 import { guessAnswerForm, isAnswerLine } from './server-only.ts';
 import { type Doubt, Session } from './session.ts';
+import { ShiftedAnswers } from './shifted-answers.ts';
 
 /** What the server's next octets are. */
 type Reading =
@@ -59,12 +53,7 @@ export class Pop3Decoder implements DialogueDecoder {
   /** Any octet of the client was captured. */
   #clientHeard = false;
   #limitTold = false;
-  /** Where the first hole of the client begins. */
-  #clientHole: Sighting | undefined;
-  #serverHasHole = false;
-  #lastAnswer: Sighting | undefined;
-  /** Lines that answered TOPs asked for. */
-  readonly #excerpts = new Set<number>();
+  readonly #shifted = new ShiftedAnswers();
   /** What the mail that is read could be instead, where it may be the answer to another command. */
   #doubt: Doubt = 'none';
 
@@ -105,7 +94,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #readClient(): boolean {
     const gap = this.#client.takeGap();
     if (gap !== undefined) {
-      this.#clientHole ??= gap.seen;
+      this.#shifted.noteClientHole(gap.seen);
       for (const { exchange } of this.#pending) exchange?.lose();
       return true;
     }
@@ -128,6 +117,7 @@ export class Pop3Decoder implements DialogueDecoder {
     const isExchange = command.verb === 'AUTH' && mechanism !== '';
     const exchange = isExchange ? new SaslExchange(mechanism, initialResponse) : undefined;
     this.#pending.push({ command, exchange });
+    this.#shifted.noteCommand(command);
   }
 
   #readSaslResponse(): boolean {
@@ -168,7 +158,7 @@ export class Pop3Decoder implements DialogueDecoder {
     if (reading.kind === 'gap') return this.#resume(reading.gap, reading.within);
     const gap = this.#server.takeGap();
     if (gap !== undefined) {
-      this.#serverHasHole = true;
+      this.#shifted.noteServerHole();
       this.#reading = { kind: 'gap', gap, within: reading };
       return true;
     }
@@ -235,12 +225,11 @@ export class Pop3Decoder implements DialogueDecoder {
     if (isContinuation && pending?.exchange !== undefined) this.#isSaslTurn = true;
     // Whatever is no answer was not asked for.
     if (!isAnswerLine(text) || isGreeting) return;
-    this.#doubt = pending === undefined ? 'none' : this.#doubtOf(pending.command, line.start.seen);
-    this.#lastAnswer = line.start.seen;
+    const next = this.#pending[1]?.command;
+    this.#doubt = this.#shifted.answered(pending?.command, next, line.start.seen);
     const isPositive = text.startsWith('+');
     if (pending !== undefined) {
       this.#pending.shift();
-      this.#noteExcerpt(pending.command);
       if (isPositive) this.#session.commandAnswered(pending.command, pending.exchange, text);
     }
     if (!isPositive) return;
@@ -251,33 +240,6 @@ export class Pop3Decoder implements DialogueDecoder {
     this.#isTextTurn = pending !== undefined && isTransmission(pending.command);
     const form = pending ? answerForm(pending.command) : guessAnswerForm(firstLine(this.#server.peek(1024)));
     this.#begin(form, pending?.command, line);
-  }
-
-  /**
-   * Octets are missing, and this was asked before the command ahead of it was answered: how many commands or
-   * answers were in the hole is not known, so that the answer may be that of a neighbour. Other answers do
-   * not begin like a mail, but that of TOP does.
-   */
-  #doubtOf(command: Command, answered: Sighting): Doubt {
-    if (!this.#mayBeOfAnother(command, answered)) return 'none';
-    const asked = this.#pending.filter((each) => isBefore(each.command.seen, answered));
-    const excerpts = [...this.#excerpts, ...asked.map((each) => excerptOf(each.command))];
-    const own = excerptOf(command);
-    return excerpts.some((lines) => lines !== undefined && lines !== own) ? 'excerpt' : 'no mail';
-  }
-
-  #mayBeOfAnother(command: Command, answered: Sighting): boolean {
-    const isLossy = this.#serverHasHole || (this.#clientHole && isBefore(this.#clientHole, answered));
-    if (!isLossy) return false;
-    const next = this.#pending[1]?.command;
-    const isFollowed = next !== undefined && isBefore(next.seen, answered);
-    return isFollowed || (this.#lastAnswer !== undefined && isBefore(command.seen, this.#lastAnswer));
-  }
-
-  #noteExcerpt(command: Command): void {
-    const lines = excerptOf(command);
-    // Two that differ are as good as many.
-    if (lines !== undefined && this.#excerpts.size < 2) this.#excerpts.add(lines);
   }
 
   #begin(form: AnswerForm, command: Command | undefined, answer: Line): void {
@@ -420,11 +382,6 @@ export class Pop3Decoder implements DialogueDecoder {
     this.#limitTold = true;
     this.#out.anomaly('dialogue.queue-limit', place?.seen, 'too much waits for answers: going on without');
   }
-}
-
-/** The lines that a TOP asks for. */
-function excerptOf({ verb, argument }: Command): number | undefined {
-  return verb === 'TOP' ? topNumbers(argument)?.lines : undefined;
 }
 
 function beginOf(reading: Reading): Sighting | undefined {

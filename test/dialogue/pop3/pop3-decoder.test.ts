@@ -496,3 +496,20 @@ test('Pop3Decoder calls the answer to a lost command no whole mail, which it may
   const [whole] = cuts(turns('+OK 13 octets'));
   assert.deepEqual(told(decode(whole?.[1] ?? [])), ['RETR "A: b\\r\\n\\r\\none\\r\\n"']);
 });
+
+test('Pop3Decoder calls no answer whole that a lost answer gave to the wrong command of a pipeline', () => {
+  const commands = 'UIDL 1\r\nTOP 1 0\r\nRETR 1\r\nTOP 2 0\r\nRETR 2\r\nQUIT\r\n';
+  const excerpt = '+OK\r\nSubject: x\r\n\r\n.\r\n';
+  const whole = '+OK\r\nSubject: x\r\n\r\nall of it\r\n.\r\n';
+  const answers = ['+OK 1 uid\r\n', excerpt, whole, excerpt, whole, '+OK bye\r\n'];
+  const start = conversation(login);
+  for (let index = 0; index < answers.length; index++) {
+    const said = answers.map((answer, at) => (at === index ? lost(server(answer)) : server(answer)));
+    everyWay([...start, client(commands), ...said], (heard, way) => {
+      for (const { bytes, complete } of heard.messages) {
+        const isTrue = bytes.toString('latin1') === 'Subject: x\r\n\r\nall of it\r\n';
+        assert(isTrue || !complete, `${way}, without answer ${index + 1}: ${bytes.toString('latin1')}`);
+      }
+    });
+  }
+});
