@@ -1,10 +1,18 @@
 /** Which blocks of the project's code ran, by the profiler that is part of Node: what guides the fuzzer. */
 import { type Profiler, Session } from 'node:inspector';
+import { FileLines } from './file-lines.ts';
+
+export interface LineCount {
+  readonly run: number;
+  readonly all: number;
+}
 
 export class Coverage {
   readonly #session = new Session();
   readonly #seen = new Set<string>();
+  readonly #files = new Map<string, FileLines>();
 
+  /** To be called before the code that is watched is loaded: what never ran is known only then. */
   start(): void {
     this.#session.connect();
     this.#session.post('Profiler.enable');
@@ -18,25 +26,35 @@ export class Coverage {
   /** Blocks run since the last call that had never run so often before; they count as seen if `keep`. */
   fresh(keep: boolean): number {
     let fresh = 0;
-    for (const feature of this.#features()) {
-      if (this.#seen.has(feature)) continue;
-      fresh++;
-      if (keep) this.#seen.add(feature);
+    for (const { url, functions } of this.#take()) {
+      const source = url.indexOf('/dist/src/');
+      if (source < 0) continue;
+      const file = url.slice(source + '/dist/src/'.length);
+      const features = featuresOf(file, functions).filter((feature) => !this.#seen.has(feature));
+      fresh += features.length;
+      if (!keep || features.length === 0) continue;
+      for (const feature of features) this.#seen.add(feature);
+      this.#linesOf(file, url).mark(functions);
     }
     return fresh;
   }
 
-  *#features(): Generator<string> {
-    for (const { url, functions } of this.#take()) {
-      const source = url.indexOf('/dist/src/');
-      if (source < 0) continue;
-      for (const { ranges } of functions) {
-        for (const { startOffset, endOffset, count } of ranges) {
-          // Powers of four: a loop that runs longer is news, but not each time.
-          if (count > 0) yield `${url.slice(source)} ${startOffset} ${endOffset} ${Math.log2(count) >> 1}`;
-        }
-      }
+  /** Lines of code in the files that were loaded, by the folder of `src` they are in. */
+  folders(): ReadonlyMap<string, LineCount> {
+    const folders = new Map<string, LineCount>();
+    for (const [file, lines] of this.#files) {
+      const folder = file.split('/')[0] ?? '';
+      const sum = folders.get(folder) ?? { run: 0, all: 0 };
+      const { run, all } = lines.count();
+      folders.set(folder, { run: sum.run + run, all: sum.all + all });
     }
+    return folders;
+  }
+
+  #linesOf(file: string, url: string): FileLines {
+    const lines = this.#files.get(file) ?? new FileLines(url);
+    this.#files.set(file, lines);
+    return lines;
   }
 
   #take(): Profiler.ScriptCoverage[] {
@@ -46,4 +64,13 @@ export class Coverage {
     });
     return result;
   }
+}
+
+/** Powers of four: a loop that runs longer is news, but not each time. */
+function featuresOf(file: string, functions: readonly Profiler.FunctionCoverage[]): string[] {
+  return functions.flatMap(({ ranges }) =>
+    ranges.flatMap(({ startOffset, endOffset, count }) =>
+      count > 0 ? [`${file} ${startOffset} ${endOffset} ${Math.log2(count) >> 1}`] : [],
+    ),
+  );
 }

@@ -7,7 +7,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SeededRandom } from '../support/random.ts';
-import { Coverage } from './coverage.ts';
+import type { Coverage, LineCount } from './coverage.ts';
+import { cpuMs } from './cpu-time.ts';
 import { encodeInput, type Input, renderInput, sizeOf } from './input.ts';
 import { mutate } from './mutate.ts';
 import type { Target } from './target.ts';
@@ -16,7 +17,7 @@ import { Watchdog } from './watchdog.ts';
 /** Inputs run before it is asked whether one of them ran new code: asking is dear. */
 const batchSize = 24;
 const corpusMax = 3000;
-/** A run may take this long, and so much more for each octet. */
+/** An input may take so much time of the processor, and so much more for each octet. */
 const runMs = 150;
 const runMsPerOctet = 0.01;
 /** Octets to which a part of an input is repeated for the test of linear time. */
@@ -29,6 +30,8 @@ export interface FuzzResult {
   readonly executions: number;
   readonly corpus: number;
   readonly features: number;
+  /** Lines of code of each folder of `src`. */
+  readonly lines: ReadonlyMap<string, LineCount>;
   readonly findings: ReadonlyMap<string, number>;
 }
 
@@ -43,29 +46,33 @@ export class Fuzzer {
   readonly #target: Target;
   readonly #folder: string;
   readonly #random: SeededRandom;
-  readonly #coverage = new Coverage();
+  readonly #coverage: Coverage;
   readonly #watchdog: Watchdog;
   readonly #corpus: Input[] = [];
   readonly #findings = new Map<string, number>();
   #executions = 0;
 
-  constructor(name: string, target: Target, folder: string, seed: number) {
+  constructor(name: string, target: Target, coverage: Coverage, folder: string, seed: number) {
     this.#name = name;
     this.#target = target;
+    this.#coverage = coverage;
     this.#folder = folder;
     this.#random = new SeededRandom(seed);
     mkdirSync(folder, { recursive: true });
     this.#watchdog = new Watchdog(join(folder, `${name}-hang-${seed}.bin`), hangMs);
   }
 
+  /** `minutes` of the processor's time. */
   async run(minutes: number): Promise<FuzzResult> {
-    const until = performance.now() + minutes * 60_000;
+    const until = cpuMs() + minutes * 60_000;
+    this.#coverage.fresh(true);
     const seeds = await this.#target.seeds();
-    this.#coverage.start();
+    // What only the making of the seeds ran is not reached yet.
+    this.#coverage.fresh(false);
     for (const seed of seeds) await this.#try(seed);
     this.#corpus.push(...seeds);
     this.#coverage.fresh(true);
-    while (performance.now() < until) {
+    while (cpuMs() < until) {
       await this.#batch();
       if (this.#random.chance(0.02)) await this.#stretch();
     }
@@ -74,7 +81,8 @@ export class Fuzzer {
 
   get result(): FuzzResult {
     const [executions, features] = [this.#executions, this.#coverage.size];
-    return { executions, corpus: this.#corpus.length, features, findings: this.#findings };
+    const lines = this.#coverage.folders();
+    return { executions, corpus: this.#corpus.length, features, lines, findings: this.#findings };
   }
 
   async #batch(): Promise<void> {
@@ -119,28 +127,28 @@ export class Fuzzer {
   }
 
   async #check(input: Input): Promise<Failure | undefined> {
-    const started = performance.now();
+    const started = cpuMs();
     let result: string;
     try {
       result = await this.#execute(input);
     } catch (error) {
       return failureOf(error);
     }
-    const took = performance.now() - started;
+    const took = cpuMs() - started;
     const allowed = runMs + runMsPerOctet * sizeOf(input);
     if (took > allowed && (await this.#fastest(input)) > allowed) {
-      return { signature: 'slow', detail: `${took} ms for ${sizeOf(input)} octets` };
+      return { signature: 'slow', detail: `${Math.round(took)} ms for ${sizeOf(input)} octets` };
     }
     return await this.#compare(input, result);
   }
 
-  /** The machine may have been busy. */
+  /** The first time may have been that of the compiler. */
   async #fastest(input: Input): Promise<number> {
     let fastest = Number.POSITIVE_INFINITY;
     for (let round = 0; round < 3; round++) {
-      const started = performance.now();
+      const started = cpuMs();
       await this.#execute(input);
-      fastest = Math.min(fastest, performance.now() - started);
+      fastest = Math.min(fastest, cpuMs() - started);
     }
     return fastest;
   }
@@ -181,10 +189,10 @@ export class Fuzzer {
 
   /** Takes pieces away, then parts of pieces, as long as the same fault is found and time allows. */
   async #minimise(input: Input, signature: string): Promise<Input> {
-    const until = performance.now() + 15_000;
+    const until = cpuMs() + 15_000;
     let best = input;
     const accept = async (smaller: Input): Promise<boolean> => {
-      if (performance.now() > until) return false;
+      if (cpuMs() > until) return false;
       for (let attempt = 0; attempt < 4; attempt++) {
         if ((await this.#check(smaller))?.signature !== signature) continue;
         best = smaller;
@@ -226,14 +234,14 @@ export class Fuzzer {
 
   async #judgeGrowth(short: Input, long: Input): Promise<Failure | undefined> {
     try {
-      const started = performance.now();
+      const started = cpuMs();
       await this.#execute(long);
-      if (performance.now() - started < 600) return undefined;
+      if (cpuMs() - started < 600) return undefined;
       const [one, four] = [await this.#fastest(short), await this.#fastest(long)];
       if (four < 8 * one || four < 600) return undefined;
       return {
         signature: 'grows faster than the input',
-        detail: `${one} ms, ${four} ms for four times as much`,
+        detail: `${Math.round(one)} ms, ${Math.round(four)} ms for four times as much`,
       };
     } catch (error) {
       return failureOf(error);

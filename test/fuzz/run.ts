@@ -1,16 +1,18 @@
 /**
  * `node dist/test/fuzz/run.js --target smtp --minutes 10 --seed 1 [--out FOLDER]`, or `--replay FILE` for one
- * finding. Prints what was run and found; the exit status is 1 where there are findings.
+ * finding. Minutes are those of the processor. Prints what was run, reached and found; the exit status is 1
+ * where there are findings.
  */
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SeededRandom } from '../support/random.ts';
+import { Coverage } from './coverage.ts';
+import { cpuMs } from './cpu-time.ts';
 import { Fuzzer } from './engine.ts';
 import { decodeInput } from './input.ts';
 import type { Target } from './target.ts';
-import { targets } from './targets.ts';
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +24,9 @@ const { values } = parseArgs({
   },
 });
 
+const coverage = new Coverage();
+if (values.replay === undefined) coverage.start();
+const { targets } = await import('./targets.ts');
 const target = targets[values.target];
 if (target === undefined) {
   process.stderr.write(`--target must be one of ${Object.keys(targets).join(', ')}\n`);
@@ -33,13 +38,15 @@ if (target === undefined) {
 }
 
 async function fuzz(chosen: Target): Promise<void> {
-  const fuzzer = new Fuzzer(values.target, chosen, values.out, Number(values.seed));
+  const fuzzer = new Fuzzer(values.target, chosen, coverage, values.out, Number(values.seed));
   const started = performance.now();
-  const { executions, corpus, features, findings } = await fuzzer.run(Number(values.minutes));
-  const minutes = ((performance.now() - started) / 60_000).toFixed(1);
+  const { executions, corpus, features, lines, findings } = await fuzzer.run(Number(values.minutes));
+  const wallMinutes = ((performance.now() - started) / 60_000).toFixed(1);
+  const reached = [...lines].map(([folder, { run, all }]) => `${folder} ${run}/${all}`);
   process.stdout.write(
-    `${values.target} seed ${values.seed}: ${minutes} min, ${executions} executions, ` +
-      `corpus ${corpus}, features ${features}, kinds of findings ${findings.size}\n`,
+    `${values.target} seed ${values.seed}: ${(cpuMs() / 60_000).toFixed(1)} CPU min in ${wallMinutes} min, ` +
+      `${executions} executions, corpus ${corpus}, features ${features}, kinds of findings ${findings.size}\n` +
+      `lines run: ${reached.sort().join(', ')}\n`,
   );
   for (const [signature, count] of findings) process.stdout.write(`  ${count} x ${signature}\n`);
   process.exitCode = findings.size > 0 ? 1 : 0;
@@ -47,9 +54,9 @@ async function fuzz(chosen: Target): Promise<void> {
 
 async function replay(chosen: Target, file: string): Promise<void> {
   const input = decodeInput(readFileSync(file));
-  const started = performance.now();
+  const started = cpuMs();
   const result = await chosen.run(input);
-  process.stdout.write(`${result}\n${(performance.now() - started).toFixed(1)} ms\n`);
+  process.stdout.write(`${result}\n${(cpuMs() - started).toFixed(1)} ms\n`);
   for (let seed = 0; seed < 40 && chosen.runOtherwise; seed++) {
     const other = await chosen.runOtherwise(input, new SeededRandom(seed));
     if (other === result) continue;

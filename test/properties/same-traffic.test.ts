@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { FileDetail, MailRecord } from '../../src/record/types.ts';
 import { fixtureNames, fixturesFolder } from '../support/fixture.ts';
 import { type CaptureContent, ingestCaptures } from '../support/ingest-captures.ts';
 import { SeededRandom } from '../support/random.ts';
@@ -21,6 +20,7 @@ import {
   shuffled,
   type Traffic,
 } from '../support/rewrite.ts';
+import { rowsOfTraffic } from '../support/rows-of-traffic.ts';
 
 /** `MAILPROC_TEST_FULL=1`: every variant of every fixture, not the ones that hardly differ from another. */
 const isFull = process.env['MAILPROC_TEST_FULL'] === '1';
@@ -82,11 +82,11 @@ for (const [name, path] of capturesOfFixtures()) {
     const expected = await ingestCaptures(inOneFile(traffic), traffic.secrets);
     for (const [what, variant] of Object.entries(variants)) {
       const { records } = await ingestCaptures(variant(traffic), traffic.secrets);
-      assert.deepEqual(rows(records), rows(expected.records), what);
+      assert.deepEqual(rowsOfTraffic(records), rowsOfTraffic(expected.records), what);
     }
     for (const [what, variant] of Object.entries(cuts)) {
       const { records } = await ingestCaptures(variant(traffic), traffic.secrets);
-      assert.deepEqual(rows(records, ['len']), rows(expected.records, ['len']), what);
+      assert.deepEqual(rowsOfTraffic(records, ['len']), rowsOfTraffic(expected.records, ['len']), what);
     }
     if ([...alreadyShuffled, ...copiesAtOtherTimes, ...holesEverywhere].includes(name)) return;
     // Where octets are missing, which answer was whose is told by the order in which both were captured.
@@ -95,7 +95,7 @@ for (const [name, path] of capturesOfFixtures()) {
       const packets = shuffled(traffic.packets, window, new SeededRandom(seed));
       const { records } = await ingestCaptures(inOneFile({ ...traffic, packets }), traffic.secrets);
       const what = `shuffled within ${window} packets, seed ${seed}`;
-      assert.deepEqual(rows(records, lostOrder), rows(expected.records, lostOrder), what);
+      assert.deepEqual(rowsOfTraffic(records, lostOrder), rowsOfTraffic(expected.records, lostOrder), what);
     }
   });
 }
@@ -122,22 +122,4 @@ function lengthsFor(packets: Traffic['packets']): () => number {
   const octets = packets.reduce((sum, { bytes }) => sum + bytes.length, 0);
   const random = new SeededRandom(5);
   return octets <= cutEverywhereBytesMax ? () => 1 : () => 1 + random.integer(random.chance(0.5) ? 20 : 1000);
-}
-
-/** Sorted by key, without what names a file or a frame. Ids are handed out in the order of completion. */
-function rows(records: readonly MailRecord[], without: readonly string[] = []) {
-  return records
-    .map(({ columns, detail }) => {
-      const { file_path: _path, ...sameColumns } = columns;
-      const { first_frame: _first, last_frame: _last, images, attachments, ...same } = detail;
-      const files = { images: images.map(inNoFolder), attachments: attachments.map(inNoFolder) };
-      return { ...sameColumns, ...same, ...files };
-    })
-    .sort((one, two) => (one.mail_key < two.mail_key ? -1 : 1))
-    .map((row) => Object.fromEntries(Object.entries(row).filter(([name]) => !without.includes(name))));
-}
-
-/** The folder of an image is named after its capture. */
-function inNoFolder(file: FileDetail): FileDetail {
-  return { ...file, path: file.path === null ? null : (file.path.split('/').at(-1) ?? '') };
 }
