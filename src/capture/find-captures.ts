@@ -10,7 +10,7 @@ import { MailprocError } from '../core/errors.ts';
 import { captureLimits } from '../core/limits.ts';
 import { groupIntoSeries, type ProbedCapture } from './capture-series.ts';
 import { dateInPath } from './path-date.ts';
-import { type CaptureSummary, readCapture } from './read-capture.ts';
+import type { CaptureSummary } from './read-capture.ts';
 import type { CaptureFile, CaptureSeries } from './types.ts';
 
 export type IgnoredReason =
@@ -194,6 +194,8 @@ class CaptureSearch {
 
 /** Reads until the first packet is seen: for its time, and for the interfaces described before it. */
 async function probe(file: string): Promise<CaptureSummary> {
+  // A day without captures costs no decoder.
+  const { readCapture } = await import('./read-capture.ts');
   let hasPacket = false;
   return readCapture(
     file,

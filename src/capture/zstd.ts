@@ -2,7 +2,7 @@
  * Zstandard frames, RFC 8878 §3.1. The framing is read here, so that windows are checked before they are
  * allocated and no step unpacks more than one block (128 KiB); the blocks themselves are fzstd's work.
  */
-import { Decompress } from 'fzstd';
+import type { Decompress } from 'fzstd';
 import { captureLimits } from '../core/limits.ts';
 import { PackedDamage, type PackedInput } from './byte-source.ts';
 
@@ -31,6 +31,8 @@ async function* unpackFrame(packed: PackedInput, magic: Buffer): AsyncGenerator<
   const layout = headerLayout(flags);
   const header = await packed.take(layout.window + layout.dictionary + layout.contentSize);
   checkHeader(layout, header);
+  // Few captures are packed so: all others go without its code.
+  const { Decompress } = await import('fzstd');
   const produced: Uint8Array[] = [];
   const decompressor = new Decompress((piece) => {
     if (piece.length > 0) produced.push(piece);

@@ -3,15 +3,29 @@ import { Command, CommanderError } from 'commander';
 import { MailprocError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
 import { type GivenSettings, readConfigFile, readSettings, settle } from './config-file.ts';
-import { addOperatorCommands, type OperatorRequest } from './operators.ts';
+import { addOperatorCommands, type OperatorRequest } from './operator-arguments.ts';
 import { definitions, type Settings, settingNames } from './options.ts';
 
 export type Request =
-  | { readonly command: 'ingest'; readonly root: string; readonly date: string; readonly settings: Settings }
-  | { readonly command: 'list'; readonly date: string; readonly limit: number; readonly settings: Settings }
+  | IngestRequest
+  | ListRequest
   | { readonly command: 'explain'; readonly files: readonly string[]; readonly settings: Settings }
   | ImagesRequest
   | OperatorRequest;
+
+export interface IngestRequest {
+  readonly command: 'ingest';
+  readonly root: string;
+  readonly date: string;
+  readonly settings: Settings;
+}
+
+export interface ListRequest {
+  readonly command: 'list';
+  readonly date: string;
+  readonly limit: number;
+  readonly settings: Settings;
+}
 
 export interface ImagesRequest {
   readonly command: 'images';
@@ -115,7 +129,7 @@ function addSettings(command: Command): Command {
 
 /** Command line before configuration file before defaults. */
 async function gatherSettings(options: CommandOptions): Promise<Settings> {
-  const fromFlags = readSettings(onlySettings(options), 'the command line');
+  const fromFlags = await readSettings(onlySettings(options), 'the command line');
   const file = options['config'];
   const fromFile: GivenSettings = typeof file === 'string' ? await readConfigFile(file) : {};
   return settle(fromFlags, fromFile);

@@ -1,7 +1,5 @@
 /** The configuration file: YAML with the same settings as the command line. */
 import { readFile } from 'node:fs/promises';
-import { closest } from 'fastest-levenshtein';
-import { parse } from 'yaml';
 import { MailprocError } from '../core/errors.ts';
 import { definitions, type SettingName, type Settings, settingNames } from './options.ts';
 
@@ -9,7 +7,7 @@ import { definitions, type SettingName, type Settings, settingNames } from './op
 export type GivenSettings = { -readonly [Name in SettingName]?: Settings[Name] };
 
 export async function readConfigFile(path: string): Promise<GivenSettings> {
-  const document = parseYaml(await readText(path), path);
+  const document = await parseYaml(await readText(path), path);
   if (document === null || document === undefined) return {};
   if (typeof document !== 'object' || Array.isArray(document)) {
     throw new MailprocError('config.syntax', `read configuration ${path}: settings expected, one a line`, {
@@ -20,10 +18,13 @@ export async function readConfigFile(path: string): Promise<GivenSettings> {
 }
 
 /** `values` by the names of the settings; `origin` names their source in errors. */
-export function readSettings(values: Readonly<Record<string, unknown>>, origin: string): GivenSettings {
+export async function readSettings(
+  values: Readonly<Record<string, unknown>>,
+  origin: string,
+): Promise<GivenSettings> {
   const given: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(values)) {
-    if (!isSettingName(key)) throw unknownKey(key, origin);
+    if (!isSettingName(key)) throw await unknownKey(key, origin);
     given[key] = definitions[key].read(value, `${key} in ${origin}`);
   }
   return given as GivenSettings;
@@ -42,7 +43,8 @@ function isSettingName(key: string): key is SettingName {
   return Object.hasOwn(definitions, key);
 }
 
-function unknownKey(key: string, origin: string): MailprocError {
+async function unknownKey(key: string, origin: string): Promise<MailprocError> {
+  const { closest } = await import('fastest-levenshtein');
   const nearest = closest(key, [...settingNames]);
   return new MailprocError('config.unknown-key', `read configuration ${origin}: unknown key "${key}"`, {
     hint: `did you mean "${nearest}"? The keys are ${settingNames.join(', ')}`,
@@ -60,7 +62,8 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-function parseYaml(text: string, path: string): unknown {
+async function parseYaml(text: string, path: string): Promise<unknown> {
+  const { parse } = await import('yaml');
   try {
     return parse(text);
   } catch (cause) {

@@ -14,6 +14,7 @@ export interface Settings {
   readonly reprocess: boolean;
   readonly jobs: number;
   readonly json: boolean;
+  readonly log: 'text' | 'json';
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly progress: boolean;
@@ -92,6 +93,12 @@ export const definitions: { readonly [Name in SettingName]: Definition<Settings[
     fallback: () => false,
     read: readBoolean,
   },
+  log: {
+    flags: '--log <form>',
+    help: 'what is said on stderr: text for people (default), or json, one object a line',
+    fallback: () => 'text',
+    read: readLogForm,
+  },
   quiet: {
     flags: '--quiet',
     help: 'print nothing but errors',
@@ -122,6 +129,11 @@ function readText(value: unknown, name: string): string {
 function readBoolean(value: unknown, name: string): boolean {
   if (typeof value === 'boolean') return value;
   throw invalid(name, 'true or false', value);
+}
+
+function readLogForm(value: unknown, name: string): 'text' | 'json' {
+  if (value === 'text' || value === 'json') return value;
+  throw invalid(name, 'text or json', value);
 }
 
 function readJobs(value: unknown, name: string): number {

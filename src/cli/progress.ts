@@ -1,5 +1,4 @@
 /** A progress bar on stderr, shown on a terminal only. */
-import { SingleBar } from 'cli-progress';
 import type { Watcher } from '../pipeline/job.ts';
 
 export interface ProgressBar {
@@ -7,8 +6,9 @@ export interface ProgressBar {
   stop(): void;
 }
 
-export function progressBar(shown: boolean): ProgressBar {
+export async function progressBar(shown: boolean): Promise<ProgressBar> {
   if (!shown || !process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
+  const { SingleBar } = await import('cli-progress');
   const bar = new SingleBar({
     stream: process.stderr,
     format: '{bar} {percentage}% of {total} MB, {eta_formatted} left',

@@ -27,7 +27,10 @@ export class MailWriter {
     for (const each of anomalies) {
       countAnomaly(this.#counts, each.code);
       if (each.code === 'record.image-invalid') images.invalid++;
-      this.#anomaly(record.columns.file_path, each.code, each.at, each.detail);
+      // What is wrong within a mail is told by the place in the mail: the frame says which one.
+      const isByFrame = /\bframe \d+$/.test(each.at);
+      const at = isByFrame ? each.at : `frame ${raw.first.frame}, ${each.at} of the mail`;
+      this.#anomaly(record.columns.file_path, each.code, at, each.detail);
     }
     return record;
   }

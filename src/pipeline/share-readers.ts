@@ -6,8 +6,8 @@ import { JoinedShares } from './joined-shares.ts';
 import type { ShareCounts } from './report.ts';
 import type { SeriesPlan } from './series-plan.ts';
 import type { SeriesSummary } from './series-reader.ts';
-import { SeriesWorkers } from './series-workers.ts';
-import { type NamedAnomaly, readShare } from './share-reader.ts';
+import type { SeriesWorkers } from './series-workers.ts';
+import type { NamedAnomaly, SeriesTask, ShareReceiver } from './share-reader.ts';
 
 export interface SeriesResults {
   /** Records in the order of the captures, one list after the other. */
@@ -35,14 +35,14 @@ export class ShareReaders {
   /** Rejects with the reason of the signal once that is aborted. */
   async read(plan: SeriesPlan, results: SeriesResults): Promise<readonly SeriesSummary[]> {
     const task = { job: this.#job, secrets: this.#secrets, plan };
-    const workers = this.#workersFor(plan);
+    const workers = await this.#workersFor(plan);
     const shares = new JoinedShares(workers?.count ?? 1, results);
     try {
       const [receiver] = shares.receivers;
       assert(receiver !== undefined);
       const summaries =
         workers === undefined
-          ? [await readShare({ ...task, share: { index: 0, of: 1 } }, receiver, this.#signal)]
+          ? [await this.#readAlone(task, receiver)]
           : await workers.read(task, shares.receivers, this.#signal);
       await shares.written;
       return summaries;
@@ -57,12 +57,19 @@ export class ShareReaders {
     await this.#workers?.close();
   }
 
+  /** Most runs of a day find nothing new: what decodes is loaded when there is something to decode. */
+  async #readAlone(task: Omit<SeriesTask, 'share'>, receiver: ShareReceiver): Promise<SeriesSummary> {
+    const { readShare } = await import('./share-reader.ts');
+    return readShare({ ...task, share: { index: 0, of: 1 } }, receiver, this.#signal);
+  }
+
   /** Threads are started for the first series that is worth them, and kept for the others. */
-  #workersFor({ files }: SeriesPlan): SeriesWorkers | undefined {
+  async #workersFor({ files }: SeriesPlan): Promise<SeriesWorkers | undefined> {
     const { jobs = 1 } = this.#job;
     const octets = files.reduce((sum, file) => sum + file.bytes, 0);
     if (jobs < 2 || octets < this.#workersFrom) return undefined;
-    this.#workers ??= new SeriesWorkers(jobs);
+    const { SeriesWorkers: Workers } = await import('./series-workers.ts');
+    this.#workers ??= new Workers(jobs);
     return this.#workers;
   }
 }

@@ -3,10 +3,7 @@ import { env, stdout } from 'node:process';
 import type { Writable } from 'node:stream';
 import { MailprocError } from '../core/errors.ts';
 import type { ClusterSettings } from './mysql/types.ts';
-import { NdjsonFileSink } from './ndjson/ndjson-file-sink.ts';
-import { NdjsonStreamSink } from './ndjson/ndjson-stream-sink.ts';
 import type { Sink } from './sink.ts';
-import { SqliteSink } from './sqlite/sqlite-sink.ts';
 
 export interface StoreOptions {
   /** Where `ndjson:-` writes. */
@@ -31,21 +28,30 @@ const storeForms =
 export async function openStore(url: string, options: StoreOptions = {}): Promise<Sink> {
   const { output = stdout, mustExist = false } = options;
   const address = parseStoreUrl(url);
+  // Nobody pays for the code of a store that is not used.
   switch (address.kind) {
-    case 'sqlite':
+    case 'sqlite': {
+      const { SqliteSink } = await import('./sqlite/sqlite-sink.ts');
       return new SqliteSink(address.path, { mustExist });
+    }
     case 'ndjson':
-      return address.path === '-'
-        ? new NdjsonStreamSink(output)
-        : new NdjsonFileSink(address.path, { mustExist });
+      return openLines(address.path, output, mustExist);
     default: {
       const settings = await readClusterSettings(url, options);
-      // Whoever uses no server pays nothing for the code that speaks to one.
       const { MysqlSink } = await import('./mysql/mysql-sink.ts');
       const report = options.report ?? (() => {});
       return new MysqlSink(settings, { url: withoutPassword(url), report, mustExist });
     }
   }
+}
+
+async function openLines(path: string, output: Writable, mustExist: boolean): Promise<Sink> {
+  if (path === '-') {
+    const { NdjsonStreamSink } = await import('./ndjson/ndjson-stream-sink.ts');
+    return new NdjsonStreamSink(output);
+  }
+  const { NdjsonFileSink } = await import('./ndjson/ndjson-file-sink.ts');
+  return new NdjsonFileSink(path, { mustExist });
 }
 
 /** Throws `usage.store` where the URL has none of the known forms. */
