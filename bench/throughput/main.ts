@@ -1,145 +1,160 @@
 /**
- * How fast a day of captures becomes rows, beside other programs that take mail out of captures. Run
- * `npm run build && node dist/bench/throughput/main.js [megabytes] [rounds]`; programs that are not
- * installed are left out, and with a folder in place of the size its captures (of 2022-01-28) are read.
+ * How fast captures become rows, beside other programs that read captures: `npm run bench -- [options]`, see
+ * bench/README.md. The data is made first and removed afterwards; programs that are not installed are left out.
  */
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type MariadbServer, mariadbServer, testUser, whyNoMariadb } from '../../test/support/mariadb.ts';
 import { projectRoot } from '../../test/support/project.ts';
-import { day, makeDay } from './make-day.ts';
+import { type Contestant, mailproc, type Run, reading, runOnce, tcpflow, tshark } from './contestants.ts';
+import { type Load, type LoadOptions, usualLoads, writeLoad } from './loads.ts';
 
-interface Contestant {
-  readonly name: string;
-  readonly program: string;
-  /** For one capture at a time where the program takes no folder. */
-  readonly argv: (captures: readonly string[], output: string) => readonly (readonly string[])[];
-}
-
-interface Run {
-  readonly seconds: number;
-  readonly peakMegabytes: number;
-}
-
-const contestants: readonly Contestant[] = [
-  {
-    name: 'mailproc --jobs 1',
-    program: process.execPath,
-    argv: (captures, out) => [mailproc(1, captures, out)],
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    load: { type: 'string', multiple: true },
+    megabytes: { type: 'string' },
+    mails: { type: 'string' },
+    'other-share': { type: 'string' },
+    mix: { type: 'string' },
+    loss: { type: 'string' },
+    files: { type: 'string' },
+    rounds: { type: 'string' },
+    only: { type: 'string' },
+    folder: { type: 'string', default: tmpdir() },
+    write: { type: 'boolean', default: false },
   },
-  {
-    name: 'mailproc --jobs 2',
-    program: process.execPath,
-    argv: (captures, out) => [mailproc(2, captures, out)],
-  },
-  {
-    name: 'tshark --export-objects imf',
-    program: 'tshark',
-    argv: (captures, out) => captures.map((file) => ['-Q', '-r', file, '--export-objects', `imf,${out}`]),
-  },
-  {
-    name: 'tcpflow (streams only)',
-    program: 'tcpflow',
-    argv: (captures, out) => captures.map((file) => ['-q', '-o', out, '-r', file]),
-  },
-];
+});
 
-function mailproc(jobs: number, captures: readonly string[], output: string): readonly string[] {
-  const [first = ''] = captures;
-  const options = [
-    '--store',
-    `ndjson:${join(output, 'mails.ndjson')}`,
-    '--images',
-    join(output, 'image'),
-    '--quiet',
-  ];
-  const root = captures.length === 1 ? first : join(first, '..');
-  return [
-    join(projectRoot, 'bin/mailproc.js'),
-    root,
-    day,
-    '--timezone',
-    'UTC',
-    '--jobs',
-    `${jobs}`,
-    ...options,
-  ];
-}
-
-const [source = '300', rounds = '5'] = process.argv.slice(2);
-const work = mkdtempSync(join(tmpdir(), 'mailproc-throughput-'));
+const work = mkdtempSync(join(values.folder, 'mailproc-bench-'));
+let server: MariadbServer | undefined;
 try {
-  const folder = existsSync(source) ? source : join(work, 'captures');
-  if (folder !== source) {
-    mkdirSync(folder);
-    await makeDay(folder, Number(source));
-  }
-  const names = readdirSync(folder).filter((name) => /\.pcap(?:ng)?$/.test(name));
-  const captures = names.sort().map((name) => join(folder, name));
-  await compare(captures, Number(rounds));
+  await main();
 } finally {
+  await server?.remove();
   rmSync(work, { recursive: true, force: true });
 }
 
+async function main(): Promise<void> {
+  const said: string[] = [machine()];
+  console.log(said[0]);
+  for (const usual of usualLoads) {
+    if (values.load !== undefined && !values.load.includes(usual.name)) continue;
+    const folder = join(work, usual.name);
+    mkdirSync(folder);
+    const load = await writeLoad(folder, optionsOf(usual));
+    const table = await compare(load, await contestantsFor(load.name));
+    rmSync(folder, { recursive: true });
+    console.log(`\n${table}`);
+    said.push(table);
+  }
+  if (values.write) writeTables(said.join('\n\n'));
+}
+
+function machine(): string {
+  const [first] = cpus();
+  const date = new Date().toISOString().slice(0, 10);
+  return `${date}, ${cpus().length} processors (${first?.model.trim()}), Node.js ${process.version}, ${process.platform}`;
+}
+
+function optionsOf(usual: LoadOptions): LoadOptions {
+  const number = (text: string | undefined, otherwise: number): number =>
+    text === undefined ? otherwise : Number(text);
+  const factor = values.quick ? 0.1 : 1;
+  const [smtp, pop3, imap] = values.mix?.split(',').map(Number) ?? usual.mix;
+  return {
+    ...usual,
+    megabytes: number(values.megabytes, usual.megabytes * factor),
+    mails: number(values.mails, usual.mails * factor),
+    otherShare: number(values['other-share'], usual.otherShare),
+    mix: [smtp ?? 0, pop3 ?? 0, imap ?? 0],
+    loss: number(values.loss, usual.loss),
+    files: number(values.files, usual.files),
+  };
+}
+
+async function contestantsFor(load: string): Promise<readonly Contestant[]> {
+  const ndjson = (output: string): string => `ndjson:${join(output, 'mails.ndjson')}`;
+  const sqlite = (output: string): string => `sqlite:${join(output, 'mails.sqlite')}`;
+  const all = [mailproc('mailproc --jobs 1', 1, ndjson)];
+  if (load !== 'probe') {
+    all.push(mailproc('mailproc --jobs 2', 2, ndjson), mailproc('mailproc, SQLite', 1, sqlite));
+    all.push(...(await onMariadb()));
+  }
+  // Of very many small mails tshark and tcpflow make very many files, which measures the disk.
+  if (load !== 'tiny') all.push(tshark, tcpflow);
+  if (load === 'probe') all.push(reading);
+  return all.filter(({ name }) => values.only === undefined || name.includes(values.only));
+}
+
+async function onMariadb(): Promise<Contestant[]> {
+  if (whyNoMariadb() !== undefined) return [];
+  server ??= await mariadbServer();
+  const { port } = server;
+  const { user, password } = testUser;
+  const store = (): string => `mysql://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}`;
+  return [mailproc('mailproc, MariaDB', 1, store, dropDatabases)];
+}
+
+async function dropDatabases(): Promise<void> {
+  const connection = await server?.connect();
+  const names = ['smtp_database', 'pop3_database', 'imap_database', 'mailproc'];
+  for (const name of names) await connection?.query(`DROP DATABASE IF EXISTS ${name}`);
+  connection?.destroy();
+}
+
 /** In turn, so that a machine that becomes slower does so for all. */
-async function compare(captures: readonly string[], roundCount: number): Promise<void> {
+async function compare(load: Load, contestants: readonly Contestant[]): Promise<string> {
   const runs = new Map<Contestant, Run[]>();
-  for (let round = 0; round <= roundCount; round++) {
+  const roundCount = Number(values.rounds ?? (values.quick ? 1 : 3));
+  const output = join(work, 'output');
+  for (let round = 0; round < roundCount; round++) {
     for (const contestant of contestants) {
-      const run = await measure(contestant, captures);
-      // The first round fills the caches.
-      if (run !== undefined && round > 0) runs.set(contestant, [...(runs.get(contestant) ?? []), run]);
+      rmSync(output, { recursive: true, force: true });
+      mkdirSync(output);
+      const run = await runOnce(contestant, load.files, output);
+      if (run !== undefined) runs.set(contestant, [...(runs.get(contestant) ?? []), run]);
     }
   }
-  const megabytes = captures.reduce((sum, file) => sum + statSync(file).size, 0) / 1e6;
-  console.log(`${megabytes.toFixed(0)} MB in ${captures.length} captures, medians of ${roundCount} rounds\n`);
-  console.log('| program | seconds | MB/s | peak memory | time compared |\n| --- | --- | --- | --- | --- |');
-  const reference = median([...runs.values()][0]?.map(({ seconds }) => seconds) ?? []);
-  for (const [{ name }, all] of runs) {
-    const seconds = median(all.map((run) => run.seconds));
-    const peak = median(all.map((run) => run.peakMegabytes));
-    const cells = [seconds.toFixed(2), (megabytes / seconds).toFixed(0), `${peak.toFixed(0)} MB`];
-    console.log(`| ${name} | ${cells.join(' | ')} | ${(seconds / reference).toFixed(2)} |`);
-  }
-}
-
-/** undefined where the program is not installed. */
-async function measure({ program, argv }: Contestant, captures: readonly string[]): Promise<Run | undefined> {
-  const output = join(work, 'output');
   rmSync(output, { recursive: true, force: true });
-  mkdirSync(output);
-  const started = performance.now();
-  let peakMegabytes = 0;
-  for (const each of argv(captures, output)) {
-    const peak = await runOnce(program, each);
-    if (peak === undefined) return undefined;
-    peakMegabytes = Math.max(peakMegabytes, peak);
-  }
-  return { seconds: (performance.now() - started) / 1000, peakMegabytes };
+  return tableOf(load, runs, roundCount);
 }
 
-/** Peak memory of the program in megabytes, where GNU time is there to tell it. */
-function runOnce(program: string, argv: readonly string[]): Promise<number | undefined> {
-  const timer = '/usr/bin/time';
-  const isTimed = existsSync(timer);
-  const [command, all] = isTimed ? [timer, ['-f', 'peak %M', program, ...argv]] : [program, argv];
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, all, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-4096);
-    });
-    child.on('error', () => resolve(undefined));
-    child.on('close', (status) => {
-      if (status === 127) resolve(undefined);
-      else if (status !== 0) reject(new Error(`${program} ended with ${status}: ${said}`));
-      else resolve(Number(/peak (\d+)/.exec(said)?.[1] ?? Number.NaN) / 1000);
-    });
+function tableOf(load: Load, runs: ReadonlyMap<Contestant, readonly Run[]>, roundCount: number): string {
+  const megabytes = load.bytes / 1e6;
+  const [reference = []] = runs.values();
+  const lines = [...runs].map(([{ name }, all]) => {
+    const seconds = median(all.map((run) => run.seconds));
+    const processor = median(all.map((run) => run.processorSeconds));
+    // In each round against the first program in the same round.
+    const ratio = median(all.map((run, round) => run.seconds / (reference[round]?.seconds ?? Number.NaN)));
+    return [
+      name,
+      seconds.toFixed(2),
+      (megabytes / seconds).toFixed(0),
+      (load.mails / seconds).toFixed(0),
+      processor.toFixed(2),
+      median(all.map((run) => run.peakMegabytes)).toFixed(0),
+      ratio.toFixed(2),
+    ];
   });
+  const head = ['program', 'seconds', 'MB/s', 'mails/s', 'CPU s', 'peak MB', 'time compared'];
+  const rows = [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`);
+  const what = `${megabytes.toFixed(0)} MB, ${load.mails} mails, ${load.files.length} files`;
+  return `**${load.name}**: ${what}, medians of ${roundCount} rounds\n\n${rows.join('\n')}`;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((one, other) => one - other);
+function median(all: readonly number[]): number {
+  const sorted = all.toSorted((one, other) => one - other);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** Between the two marks of the README. */
+function writeTables(tables: string): void {
+  const file = join(projectRoot, 'bench/README.md');
+  const [before = '', rest = ''] = readFileSync(file, 'utf8').split('<!-- results -->');
+  const after = rest.split('<!-- end of results -->')[1] ?? '';
+  writeFileSync(file, `${before}<!-- results -->\n\n${tables}\n\n<!-- end of results -->${after}`);
 }
