@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
 import { MailprocError } from '../../src/core/errors.ts';
@@ -143,30 +143,6 @@ for (const url of [
       return true;
     }));
 }
-
-test('the command loads no driver and no XML reader before a store needs one', () => {
-  const seen = new Set<string>();
-  const packages = new Set<string>();
-  const walk = (file: string): void => {
-    if (seen.has(file)) return;
-    seen.add(file);
-    const imports = readFileSync(file, 'utf8').matchAll(
-      /^(?:import|export) (?!type )(?:[^;']*? from )?'([^']+)'/gm,
-    );
-    for (const [, target = ''] of imports) {
-      if (target.startsWith('.')) walk(join(dirname(file), target));
-      else packages.add(target);
-    }
-  };
-  walk(join(projectRoot, 'src/cli/main.ts'));
-  assert.ok(seen.size > 50, 'it walked');
-  assert.deepEqual(
-    [...seen].filter((file) => file.includes('/store/mysql/') && !file.endsWith('/types.ts')),
-    [],
-  );
-  for (const name of ['mysql2', 'mysql2/promise', 'fast-xml-parser', 'libsql'])
-    assert.ok(!packages.has(name), name);
-});
 
 for (const [code, expected] of [
   ['ENOSPC', 'store.full'],
