@@ -212,7 +212,7 @@ export const storeLimits = {
 
 export const pipelineLimits = {
   /** Mails decoded and written at once: enough to be fast, few enough to be held. */
-  batchRecords: 500,
+  batchRecords: 2000,
   batchBytes: 8 << 20,
   /** Mails of one share whose images are being written: enough to hide the disk's answer. */
   mailsInHandMax: 16,

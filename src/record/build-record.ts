@@ -3,7 +3,7 @@
  * names. The meaning of each column is documented in docs/record.md.
  */
 import { strict as assert } from 'node:assert';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { basename } from 'node:path';
 import { type Anomaly, anomaly } from '../core/anomaly.ts';
 import { recordLimits } from '../core/limits.ts';
@@ -109,7 +109,7 @@ function buildDetail(
     protocol: raw.protocol,
     direction: raw.direction,
     method: cleanLine(raw.method),
-    raw_sha256: raw.exact ? createHash('sha256').update(raw.bytes).digest('hex') : null,
+    raw_sha256: raw.exact ? hash('sha256', raw.bytes) : null,
     raw_size: raw.bytes.length,
     complete: raw.complete,
     missing_bytes: raw.missing.reduce((sum, range) => sum + (range.length ?? 0), 0),

@@ -6,15 +6,22 @@
 
 /** For a column of one line: line ends and tabs become a space, other control characters go. */
 export function cleanLine(text: string): string {
-  return wellFormed(text.replace(/[\t\n\v\f\r\x85]+/g, ' ').replace(/[\x00-\x1f\x7f-\x9f]/g, ''));
+  // Nearly always there is nothing to clean, and to find that out costs a fraction of replacing.
+  const line = control.test(text)
+    ? text.replace(/[\t\n\v\f\r\x85]+/g, ' ').replace(/[\x00-\x1f\x7f-\x9f]/g, '')
+    : text;
+  return wellFormed(line);
 }
 
 /** For running text: line ends become LF; tabs stay; other control characters go. */
 export function cleanText(text: string): string {
-  return wellFormed(text.replace(/\r\n?/g, '\n').replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, ''));
+  const lines = text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
+  return wellFormed(lines.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, ''));
 }
 
 /** U+FFFD in the place of every surrogate that has lost its partner. */
 export function wellFormed(text: string): string {
-  return text.replace(/\p{Surrogate}/gu, '\uFFFD');
+  return text.toWellFormed();
 }
+
+const control = /[\x00-\x1f\x7f-\x9f]/;

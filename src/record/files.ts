@@ -2,7 +2,7 @@
  * The files of a mail: which are images, and under which name each is written. The octets are written as they
  * were sent. Images always go to the image folder; the other attachments only where a folder is named for them.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { recordLimits } from '../core/limits.ts';
 import type { Attachment, ImageFormat } from '../message/types.ts';
 import { cleanLine } from './clean-text.ts';
@@ -41,7 +41,7 @@ export async function findFiles(attachments: readonly Attachment[], place: FileP
   const folder = safeName(place.captureName, 'capture', recordLimits.folderNameBytesMax);
   for (const attachment of attachments) {
     const { bytes } = attachment;
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const sha256 = hash('sha256', bytes);
     const image = await judgeImage(attachment, images.length);
     if (image !== undefined && !('code' in image)) {
       const path = `${folder}/${imageFileName(attachment, place.mailKey, images.length + 1, sha256, image.format)}`;

@@ -2,7 +2,7 @@
  * The identity of one occurrence of a mail on the wire: what two captures of the same traffic have in
  * common, whatever their files are called, how large they are and what they lost of the content.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { RawMessage } from '../dialogue/types.ts';
 
 /** First 16 octets of a SHA-256, as 32 hexadecimal digits. */
@@ -20,5 +20,5 @@ export function mailKey(
     raw.firstSequence,
   ];
   // No part can hold a line feed, so that no two lists of parts give the same text.
-  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32);
+  return hash('sha256', parts.join('\n')).slice(0, 32);
 }

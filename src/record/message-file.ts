@@ -1,5 +1,5 @@
 /** A mail's own octets as a file, for those who keep evidence: named by `mail_key`, in a folder of its day. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { RawMessage } from '../dialogue/types.ts';
 import type { MailRecord, OutputFile } from './types.ts';
 
@@ -16,6 +16,6 @@ export function messageFile(raw: RawMessage, { columns, detail }: MailRecord): O
 function mark(raw: RawMessage): string {
   const whole = raw.complete && raw.missing.length === 0;
   if (whole && raw.exact) return '';
-  const content = createHash('sha256').update(raw.bytes).digest('hex').slice(0, 8);
+  const content = hash('sha256', raw.bytes).slice(0, 8);
   return raw.exact ? `.partial-${content}` : `.rebuilt-${content}`;
 }

@@ -29,6 +29,9 @@ export class KnownMails {
   readonly #mails = new Map<string, KnownMail>();
   readonly #rows = new Map<string, number>();
   #lastId = 0;
+  /** The day counted last, and its tables. */
+  #day = '';
+  #tables: Readonly<Record<Protocol, string>> = { smtp: '', pop3: '', imap: '' };
 
   /** Decides without remembering, so that a batch which cannot be written leaves no trace. */
   plan(batch: readonly MailRecord[], url: string): Plan {
@@ -58,10 +61,7 @@ export class KnownMails {
   /** The row of `key` as the store holds it from now on; returns the one it replaces. */
   remember(key: string, mail: KnownMail): KnownMail | undefined {
     const before = this.#mails.get(key);
-    if (before === undefined) {
-      const table = tableName(mail.protocol, mail.day);
-      this.#rows.set(table, (this.#rows.get(table) ?? 0) + 1);
-    }
+    if (before === undefined) this.#count(mail, 1);
     this.#mails.set(key, mail);
     this.#lastId = Math.max(this.#lastId, mail.id);
     return before;
@@ -72,8 +72,21 @@ export class KnownMails {
     const mail = this.#mails.get(key);
     if (mail === undefined) return;
     this.#mails.delete(key);
-    const table = tableName(mail.protocol, mail.day);
-    this.#rows.set(table, (this.#rows.get(table) ?? 0) - 1);
+    this.#count(mail, -1);
+  }
+
+  #count({ protocol, day }: KnownMail, rows: number): void {
+    // Nearly all mails of a run are of one day.
+    if (this.#day !== day) {
+      this.#day = day;
+      this.#tables = {
+        smtp: tableName('smtp', day),
+        pop3: tableName('pop3', day),
+        imap: tableName('imap', day),
+      };
+    }
+    const table = this.#tables[protocol];
+    this.#rows.set(table, (this.#rows.get(table) ?? 0) + rows);
   }
 
   tables(day: string): StoredTable[] {

@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { MailprocError } from '../core/errors.ts';
 import { storeLimits } from '../core/limits.ts';
-import { columnNames, type MailDetail, type MailRecord } from '../record/types.ts';
+import type { MailDetail, MailRecord } from '../record/types.ts';
 import type { StoredRow } from './sink.ts';
 
 export type Protocol = MailRecord['protocol'];
@@ -49,24 +49,62 @@ const wholeMailRank = 2 ** 52;
 
 /** `day` is that of the table, which a replaced row keeps. */
 export function toRow(id: number, record: MailRecord, day: string = record.columns.insert_time): StoredRow {
-  const values = { ...record.columns, id, insert_time: day };
-  const entries = columnNames.map((name) => {
-    const value = values[name];
-    return [name, typeof value === 'string' ? storableText(value) : value];
-  });
-  return Object.fromEntries(entries) as StoredRow;
+  return rowOf(id, record, day, storableText);
 }
 
-/** `MailDetail` as JSON without U+0000 and lone surrogates, not even as escapes. */
+/** The row of `toRow`, and `detail` behind it. */
+export function rowJson(id: number, record: MailRecord, day: string): string {
+  const row = rowOf(id, record, day, (text) => text);
+  return storableJson({ ...row, detail: record.detail });
+}
+
+/** Written out: rows of one shape, made without looking each name up, are what a store spends its time on. */
+function rowOf(
+  id: number,
+  { columns }: MailRecord,
+  day: string,
+  textOf: (text: string) => string,
+): StoredRow {
+  const orNull = (text: string | null): string | null => (text === null ? null : textOf(text));
+  return {
+    id,
+    insert_time: textOf(day),
+    timestamp: textOf(columns.timestamp),
+    sport: columns.sport,
+    dport: columns.dport,
+    source_ip: textOf(columns.source_ip),
+    target_ip: textOf(columns.target_ip),
+    len: columns.len,
+    ttl: columns.ttl,
+    host_name: orNull(columns.host_name),
+    mail_from: orNull(columns.mail_from),
+    mail_to: orNull(columns.mail_to),
+    x_mail: orNull(columns.x_mail),
+    mail_subject: orNull(columns.mail_subject),
+    mail_priority: columns.mail_priority,
+    message_id: orNull(columns.message_id),
+    mail_content: orNull(columns.mail_content),
+    file_path: textOf(columns.file_path),
+    image_sign: columns.image_sign,
+    parse_sign: columns.parse_sign,
+  };
+}
+
 export function detailJson(detail: MailDetail): string {
-  const json = JSON.stringify(detail);
-  if (!/\\u(?:0000|d[89a-f])/.test(json)) return json;
-  return JSON.stringify(detail, (_, value) => (typeof value === 'string' ? storableText(value) : value));
+  return storableJson(detail);
+}
+
+/** JSON without U+0000 and lone surrogates, not even as escapes. */
+function storableJson(value: object): string {
+  const json = JSON.stringify(value);
+  if (!json.includes('\\u0000') && !json.includes('\\ud')) return json;
+  return JSON.stringify(value, (_, each) => (typeof each === 'string' ? storableText(each) : each));
 }
 
 /** Records are clean when they come from `buildRecord`; a library may be given others. */
 export function storableText(text: string): string {
-  return text.replace(/\0|\p{Surrogate}/gu, '\uFFFD');
+  const whole = text.isWellFormed() ? text : text.toWellFormed();
+  return whole.includes('\0') ? whole.replaceAll('\0', '\uFFFD') : whole;
 }
 
 /** Throws where `count` more ids do not fit behind `last`. */

@@ -1,12 +1,11 @@
 /** One JSON object a line (https://github.com/ndjson/ndjson-spec): the documented columns, then `detail`. */
 import type { MailRecord } from '../../record/types.ts';
 import type { KnownMail } from '../known-mails.ts';
-import { detailJson, type Protocol, protocols, recordRank, toRow } from '../row.ts';
+import { type Protocol, protocols, recordRank, rowJson } from '../row.ts';
 
 /** With its line feed. `day` is that of the table, which a replaced row keeps. */
-export function formatLine(id: number, record: MailRecord, day: string): Buffer {
-  const row = JSON.stringify(toRow(id, record, day));
-  return Buffer.from(`${row.slice(0, -1)},"detail":${detailJson(record.detail)}}\n`);
+export function formatLine(id: number, record: MailRecord, day: string): string {
+  return `${rowJson(id, record, day)}\n`;
 }
 
 /** Every line begins so; what begins otherwise was not written by mailproc. */

@@ -158,9 +158,8 @@ async function append(file: OpenFile, plan: Plan): Promise<void> {
   const writer = new PieceWriter(file.handle, position);
   for (const { record, mail } of plan.writes) {
     offsets.push(position);
-    const line = formatLine(mail.id, record, mail.day);
-    await writer.write(line);
-    position += line.length;
+    position += writer.add(formatLine(mail.id, record, mail.day));
+    if (writer.isFull) await writer.flush();
   }
   await writer.flush();
   await file.handle.datasync();
@@ -182,7 +181,10 @@ async function compact(file: OpenFile): Promise<void> {
   try {
     const writer = new PieceWriter(target, 0);
     for await (const { offset, bytes } of readLines(file.handle)) {
-      if (!file.outdated.has(offset)) await writer.write(Buffer.concat([bytes, Buffer.from('\n')]));
+      if (file.outdated.has(offset)) continue;
+      writer.addOctets(bytes);
+      writer.add('\n');
+      if (writer.isFull) await writer.flush();
     }
     await writer.flush();
     await target.datasync();
@@ -203,32 +205,56 @@ async function syncDirectory(path: string): Promise<void> {
   await directory?.close();
 }
 
-/** Collects lines up to `storeLimits.blockBytes`. */
+/** Collects lines up to about `storeLimits.blockBytes`. */
 class PieceWriter {
   readonly #file: FileHandle;
   #position: number;
-  #lines: Buffer[] = [];
-  #bytes = 0;
+  #piece = Buffer.allocUnsafe(storeLimits.blockBytes);
+  #used = 0;
 
   constructor(file: FileHandle, position: number) {
     this.#file = file;
     this.#position = position;
   }
 
-  async write(line: Buffer): Promise<void> {
-    this.#lines.push(line);
-    this.#bytes += line.length;
-    if (this.#bytes >= storeLimits.blockBytes) await this.flush();
+  /** To be flushed before more is added. */
+  get isFull(): boolean {
+    return this.#used >= storeLimits.blockBytes / 2;
+  }
+
+  /** Octets that `text` takes. */
+  add(text: string): number {
+    // UTF-8 takes at most three octets for a UTF-16 unit; of a long text it is worth knowing.
+    this.#reserve(text.length < storeLimits.blockBytes / 4 ? text.length * 3 : Buffer.byteLength(text));
+    const octets = this.#piece.write(text, this.#used);
+    this.#used += octets;
+    return octets;
+  }
+
+  addOctets(bytes: Buffer): void {
+    this.#reserve(bytes.length);
+    this.#used += bytes.copy(this.#piece, this.#used);
   }
 
   async flush(): Promise<void> {
-    const piece = Buffer.concat(this.#lines);
-    this.#lines = [];
-    this.#bytes = 0;
-    for (let written = 0; written < piece.length; ) {
-      const { bytesWritten } = await this.#file.write(piece, written, piece.length - written, this.#position);
+    for (let written = 0; written < this.#used; ) {
+      const { bytesWritten } = await this.#file.write(
+        this.#piece,
+        written,
+        this.#used - written,
+        this.#position,
+      );
       written += bytesWritten;
       this.#position += bytesWritten;
     }
+    this.#used = 0;
+    if (this.#piece.length > storeLimits.blockBytes) this.#piece = Buffer.allocUnsafe(storeLimits.blockBytes);
+  }
+
+  #reserve(octets: number): void {
+    if (this.#used + octets <= this.#piece.length) return;
+    const larger = Buffer.allocUnsafe(this.#used + octets);
+    this.#piece.copy(larger, 0, 0, this.#used);
+    this.#piece = larger;
   }
 }

@@ -44,18 +44,14 @@ export class NdjsonStreamSink implements Sink {
 
   async #writeNext(batch: readonly MailRecord[]): Promise<Stored> {
     const { writes, stored } = this.#known.plan(batch, this.url);
-    let lines: Buffer[] = [];
-    let bytes = 0;
+    let lines = '';
     for (const { record, mail } of writes) {
-      const line = formatLine(mail.id, record, mail.day);
-      lines.push(line);
-      bytes += line.length;
-      if (bytes < storeLimits.blockBytes) continue;
-      await this.#send(Buffer.concat(lines));
-      lines = [];
-      bytes = 0;
+      lines += formatLine(mail.id, record, mail.day);
+      if (lines.length < storeLimits.blockBytes) continue;
+      await this.#send(Buffer.from(lines));
+      lines = '';
     }
-    if (bytes > 0) await this.#send(Buffer.concat(lines));
+    if (lines !== '') await this.#send(Buffer.from(lines));
     for (const { record, mail } of writes) this.#known.remember(record.detail.mail_key, mail);
     return stored;
   }
