@@ -108,8 +108,8 @@ describe('the fixtures beside other readers', () => {
     for (const fixture of fixtureNames()) {
       for (const raw of await messagesOf(fixture)) {
         mails++;
-        const message = decodeMessage(raw.bytes);
-        const other = await simpleParser(raw.bytes, least);
+        const message = decodeMessage(raw.octets.read());
+        const other = await simpleParser(raw.octets.read(), least);
         const mark = raw.complete && raw.missing.length === 0 ? '' : 'damaged: ';
         for (const field of differingFields(message, other)) found.add(`${mark}${message.subject}, ${field}`);
       }

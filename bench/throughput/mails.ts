@@ -133,8 +133,9 @@ export async function fixtureMails(): Promise<readonly MailBody[]> {
     const file = readdirSync(join(folder, name)).find((entry) => /^capture\.pcap/.test(entry));
     if (file === undefined) continue;
     for (const raw of await messagesOf(join(folder, name, file))) {
-      if (raw.complete && raw.exact && raw.missing.length === 0 && !hasBareEnds(raw.bytes))
-        mails.set(raw.bytes.toString('latin1'), split(raw.bytes));
+      const bytes = raw.octets.read();
+      if (raw.complete && raw.exact && raw.missing.length === 0 && !hasBareEnds(bytes))
+        mails.set(bytes.toString('latin1'), split(bytes));
     }
   }
   return [...mails.values()];

@@ -89,8 +89,10 @@ export const dialogueLimits = {
   lineBytesMax: 1 << 20,
   /** Octets of a command that are looked at; RFC 4954 §4 allows 12,288 with a SASL response, all others less. */
   commandBytesMax: 16 << 10,
-  /** Octets of one mail; the rest is counted as missing. */
-  messageBytesMax: 256 << 20,
+  /** Octets of one mail, if nothing else is wanted; the rest is counted as missing. */
+  messageBytesMax: 64 << 20,
+  /** Holes in one mail, an object each; what is behind the last of them is not kept. */
+  mailGapsMax: 10_000,
   /** Unread octets of one direction while the other side's answer is awaited. */
   unreadBytesMax: 32 << 20,
   /** Commands waiting for their reply. */

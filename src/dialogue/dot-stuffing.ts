@@ -143,6 +143,7 @@ export class DotUnstuffer {
     this.#lineEnds = lineEnds;
   }
 
+  /** What comes out are views of the octets of `run`, which may change afterwards. */
   push(run: Run): Unstuffed {
     const base = this.#scanner.scanned;
     const heldBytes = this.#held.reduce((sum, held) => sum + held.bytes.length, 0);
@@ -160,8 +161,9 @@ export class DotUnstuffer {
     }
     const decided = this.#scanner.scanned - this.#scanner.undecided;
     cutTo(parts, done, decided, base, text);
-    this.#held = [];
-    cutTo(parts, Math.max(done, decided), this.#scanner.scanned, base, this.#held);
+    const held: Run[] = [];
+    cutTo(parts, Math.max(done, decided), this.#scanner.scanned, base, held);
+    this.#held = held.map(({ bytes, start }) => ({ bytes: Buffer.from(bytes), start }));
     return { text, taken: run.bytes.length, endBytes: 0 };
   }
 

@@ -2,13 +2,12 @@
 import { dialogueLimits } from '../core/limits.ts';
 import type { Sighting } from '../stream/types.ts';
 import type { Place } from './half-stream.ts';
+import { type DialogueMemory, heapOctets, type OctetLog, type Octets } from './octets.ts';
 import type { MissingRange } from './types.ts';
 
-const partsBeforeMerge = 4096;
-const smallPartBytes = 256;
-
 export interface CollectedMessage {
-  readonly bytes: Buffer;
+  /** Owned by the receiver. */
+  readonly octets: Octets;
   readonly missing: readonly MissingRange[];
   readonly first: Place;
   readonly last: Sighting;
@@ -16,13 +15,15 @@ export interface CollectedMessage {
   readonly cut: boolean;
 }
 
+const noMissing: readonly MissingRange[] = [];
+
 export class MessageCollector {
+  readonly #memory: DialogueMemory;
   readonly #bytesMax: number;
-  #parts: Buffer[] = [];
-  /** Parts up to here are not worth merging any more, and the octets of those behind it. */
-  #settled = 0;
-  #unsettledBytes = 0;
-  #missing: MissingRange[] = [];
+  /** Undefined before the first octet: many messages are none. */
+  #log: OctetLog | undefined;
+  #adopted: Octets | undefined;
+  #missing: MissingRange[] | undefined;
   #kept = 0;
   /** Octets of the message so far, lost ones included. */
   #length = 0;
@@ -30,7 +31,8 @@ export class MessageCollector {
   #last: Sighting | undefined;
   #cut = false;
 
-  constructor(bytesMax: number = dialogueLimits.messageBytesMax) {
+  constructor(memory: DialogueMemory, bytesMax: number = memory.mailBytesMax) {
+    this.#memory = memory;
     this.#bytesMax = bytesMax;
   }
 
@@ -44,63 +46,72 @@ export class MessageCollector {
   }
 
   get hasMissing(): boolean {
-    return this.#missing.length > 0;
+    return this.#missing !== undefined;
   }
 
-  /**
-   * `bytes` must not change afterwards: it is kept, not copied. `last` is where their last octet was
-   * seen, if not where the first was.
-   */
+  /** Copies `bytes`. `last` is where their last octet was seen, if not where the first was. */
   add(bytes: Buffer, place: Place, last: Sighting = place.seen): void {
     if (bytes.length === 0) return;
     this.#first ??= place;
     this.#last = last;
-    const room = this.#bytesMax - this.#kept;
-    const kept = bytes.length <= room ? bytes : bytes.subarray(0, Math.max(room, 0));
-    if (kept.length > 0) this.#keep(kept);
-    this.#kept += kept.length;
-    this.#length += kept.length;
-    if (kept.length < bytes.length) {
-      this.#cut = true;
-      this.addMissing(bytes.length - kept.length);
-    }
+    const room = Math.max(this.#bytesMax - this.#kept, 0);
+    const kept = this.#cut || room === 0 ? 0 : this.#append(bytes, room);
+    this.#kept += kept;
+    this.#length += kept;
+    if (kept === bytes.length) return;
+    this.#cut = true;
+    this.addMissing(bytes.length - kept);
   }
 
-  /** Many tiny parts would cost far more memory than their octets: they are merged now and then. */
-  #keep(part: Buffer): void {
-    this.#parts.push(part);
-    this.#unsettledBytes += part.length;
-    if (this.#parts.length - this.#settled < partsBeforeMerge) return;
-    if (this.#unsettledBytes < partsBeforeMerge * smallPartBytes) {
-      const merged = Buffer.concat(this.#parts.slice(this.#settled));
-      this.#parts.length = this.#settled;
-      this.#parts.push(merged);
-    }
-    this.#settled = this.#parts.length;
-    this.#unsettledBytes = 0;
+  #append(bytes: Buffer, room: number): number {
+    this.#log ??= this.#memory.begin();
+    return this.#log.append(bytes.length <= room ? bytes : bytes.subarray(0, room));
+  }
+
+  /** The message's octets, gathered elsewhere and within the limit; no others are added. */
+  adopt(octets: Octets, first: Place, last: Sighting): void {
+    this.#adopted = octets;
+    this.#kept += octets.length;
+    this.#length += octets.length;
+    this.#first = first;
+    this.#last = last;
   }
 
   /** `length` undefined: the number of lost octets is not known (the message broke off). */
   addMissing(length: number | undefined): void {
-    const previous = this.#missing.at(-1);
+    this.#missing ??= [];
+    const missing = this.#missing;
+    const previous = missing.at(-1);
     const touches = previous?.length !== undefined && previous.offset + previous.length === this.#length;
     if (touches && length !== undefined) {
-      this.#missing[this.#missing.length - 1] = { offset: previous.offset, length: previous.length + length };
+      missing[missing.length - 1] = { offset: previous.offset, length: previous.length + length };
     } else {
-      this.#missing.push({ offset: this.#length, length });
+      missing.push({ offset: this.#length, length });
+      if (missing.length >= dialogueLimits.mailGapsMax) this.#cut = true;
     }
     this.#length += length ?? 0;
+  }
+
+  /** What was captured of the message is not all kept. */
+  noteCut(): void {
+    this.#cut = true;
   }
 
   /** `fallback` is where the message would have begun, for a message without octets. */
   finish(fallback: Place): CollectedMessage {
     const first = this.#first ?? fallback;
     return {
-      bytes: this.#parts.length === 1 && this.#parts[0] ? this.#parts[0] : Buffer.concat(this.#parts),
-      missing: this.#missing,
+      octets: this.#adopted ?? this.#log ?? heapOctets(Buffer.alloc(0)),
+      missing: this.#missing ?? noMissing,
       first,
       last: this.#last ?? first.seen,
       cut: this.#cut,
     };
+  }
+
+  /** Nobody wants the message. */
+  release(): void {
+    this.#log?.release();
+    this.#adopted?.release();
   }
 }

@@ -1,6 +1,7 @@
 /** What is overheard in a mail conversation. */
 import type { Anomaly } from '../core/anomaly.ts';
 import type { Connection, Sender, Sighting, StreamEvent } from '../stream/types.ts';
+import type { DialogueMemory, Octets } from './octets.ts';
 
 export type MailProtocol = 'smtp' | 'pop3' | 'imap';
 
@@ -34,9 +35,9 @@ export interface RawMessage {
   /** `DATA`, `BDAT`, `RETR`, `TOP`, `FETCH BODY[]`, `FETCH RFC822`, `FETCH BODY[]<partial>`, `FETCH sections`, `APPEND`, … */
   readonly method: string;
   readonly layer: LayerName;
-  /** What was recovered, in order; owned by the receiver. */
-  readonly bytes: Buffer;
-  /** `bytes` are the message's own octets; false where they were put together from IMAP sections. */
+  /** What was recovered, in order; the receiver releases them. */
+  readonly octets: Octets;
+  /** `octets` are the message's own; false where they were put together from IMAP sections. */
   readonly exact: boolean;
   readonly complete: boolean;
   readonly missing: readonly MissingRange[];
@@ -94,6 +95,8 @@ export type DialogueEvent = RawMessage | Anomaly | Tally | Trace | Upgrade;
 
 export interface DialogueOptions {
   readonly trace: boolean;
+  /** Of all conversations together; the heap where none is given. */
+  readonly memory?: DialogueMemory;
 }
 
 /**

@@ -115,15 +115,17 @@ export class ConversationLog {
 }
 
 function explainMail(raw: RawMessage): ExplainedMail {
-  const message = decodeMessage(raw.bytes);
+  const octets = raw.octets.read();
+  raw.octets.release();
+  const message = decodeMessage(octets);
   const codes = [...raw.anomalies, ...message.anomalies].map(({ code }) => code);
   return {
     kind: 'mail',
     seen: raw.first,
     last: raw.last,
     method: raw.method,
-    bytes: raw.bytes.length,
-    sha256: createHash('sha256').update(raw.bytes).digest('hex'),
+    bytes: octets.length,
+    sha256: createHash('sha256').update(octets).digest('hex'),
     exact: raw.exact,
     complete: raw.complete,
     missing: raw.missing.slice(0, 10),

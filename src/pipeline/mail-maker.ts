@@ -5,6 +5,7 @@
 import type { CaptureFile } from '../capture/types.ts';
 import type { Anomaly } from '../core/anomaly.ts';
 import type { ZoneClock } from '../core/clock.ts';
+import { heapOctets } from '../dialogue/octets.ts';
 import type { MissingRange, RawMessage } from '../dialogue/types.ts';
 import { decodeMessage } from '../message/decode-message.ts';
 import { buildRecord } from '../record/build-record.ts';
@@ -40,11 +41,14 @@ export class MailMaker {
   }
 
   /**
-   * `files` is the series that `raw` was seen in. Resolves when the files are durable: a run killed before the
+   * `files` is the series that the mail was seen in. Resolves when the files are durable: a run killed before the
    * row is stored leaves files without a row, never a row that names a file which is not there.
    */
-  async make(raw: RawMessage, files: readonly CaptureFile[]): Promise<MadeMail> {
-    const message = decodeMessage(raw.bytes, { gaps: gapOffsets(raw.missing) });
+  async make(found: RawMessage, files: readonly CaptureFile[]): Promise<MadeMail> {
+    // Read once, wherever the octets lie.
+    const bytes = found.octets.read();
+    const raw = { ...found, octets: heapOctets(bytes) };
+    const message = decodeMessage(bytes, { gaps: gapOffsets(raw.missing) });
     const built = await buildRecord(raw, message, {
       // A mail belongs to the day in whose capture it began, also where it ended behind midnight.
       day: files[raw.first.capture]?.day ?? this.#outputs.day,

@@ -139,7 +139,7 @@ class ShareReader {
     for (const [index, raw] of messages.entries()) {
       this.#signal.throwIfAborted();
       const place = completedAt[index] ?? upTo;
-      const [record] = await this.#inHand.begin(raw.bytes.length, () => this.#record(raw, place));
+      const [record] = await this.#inHand.begin(raw.octets.length, () => this.#record(raw, place));
       records.push(record);
     }
     this.#signal.throwIfAborted();

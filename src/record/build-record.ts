@@ -109,8 +109,8 @@ function buildDetail(
     protocol: raw.protocol,
     direction: raw.direction,
     method: cleanLine(raw.method),
-    raw_sha256: raw.exact ? hash('sha256', raw.bytes) : null,
-    raw_size: raw.bytes.length,
+    raw_sha256: raw.exact ? hash('sha256', raw.octets.read()) : null,
+    raw_size: raw.octets.length,
     complete: raw.complete,
     missing_bytes: raw.missing.reduce((sum, range) => sum + (range.length ?? 0), 0),
     missing: raw.missing

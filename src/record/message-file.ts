@@ -10,12 +10,12 @@ import type { MailRecord, OutputFile } from './types.ts';
  */
 export function messageFile(raw: RawMessage, { columns, detail }: MailRecord): OutputFile {
   const name = `${detail.mail_key}${mark(raw)}.eml`;
-  return { path: `${columns.insert_time}/${name}`, bytes: raw.bytes };
+  return { path: `${columns.insert_time}/${name}`, bytes: raw.octets.read() };
 }
 
 function mark(raw: RawMessage): string {
   const whole = raw.complete && raw.missing.length === 0;
   if (whole && raw.exact) return '';
-  const content = hash('sha256', raw.bytes).slice(0, 8);
+  const content = hash('sha256', raw.octets.read()).slice(0, 8);
   return raw.exact ? `.partial-${content}` : `.rebuilt-${content}`;
 }

@@ -77,7 +77,7 @@ for (const [name, turns] of Object.entries(protocols)) {
     overhearAll(turns, { server: elsewhere }, ({ summary, mails }, cut) => {
       assert.equal(summary.kind, name, cut);
       assert.deepEqual(
-        mails.map(({ bytes }) => bytes.toString()),
+        mails.map(({ octets }) => octets.read().toString()),
         [mailText],
         cut,
       );
@@ -94,7 +94,7 @@ for (const [name, turns] of Object.entries(protocols)) {
       assert.deepEqual([summary.kind, summary.reversed], [name, true], cut);
       assert.deepEqual(summary.connection.server, elsewhere, cut);
       assert.deepEqual(
-        mails.map(({ connection, bytes }) => [connection.server, bytes.toString()]),
+        mails.map(({ connection, octets }) => [connection.server, octets.read().toString()]),
         [[elsewhere, mailText]],
       );
     });
@@ -258,7 +258,7 @@ test('Conversation reads IMAP in DEFLATE in TLS at any port, also with the roles
   ] as const) {
     const { summary, mails } = overhear(played, secrets);
     assert.deepEqual(
-      mails.map(({ bytes, layer }) => [bytes.toString(), layer]),
+      mails.map(({ octets, layer }) => [octets.read().toString(), layer]),
       [[mailText, 'compress']],
       what,
     );

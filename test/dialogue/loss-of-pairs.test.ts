@@ -119,14 +119,16 @@ for (const { name, turns, mails, begin } of [pipelinedData(), chainedData(), chu
       const damaged = turns.map((turn, at) => (at === index || at === index + 1 ? lost(turn) : turn));
       for (const [way, events] of cuts(damaged)) {
         const heard = hear(begin(), events).messages;
-        const whole = heard.filter(({ complete }) => complete).map(({ bytes }) => bytes.toString('latin1'));
+        const whole = heard
+          .filter(({ complete }) => complete)
+          .map(({ octets }) => octets.read().toString('latin1'));
         const at = `${way}, ${JSON.stringify(turns[index]?.bytes.toString('latin1'))} and the next are lost`;
         for (const text of whole) {
           if (!mails.some((mail) => mail.text === text))
             troubles.push(`wrong: ${JSON.stringify(text)}: ${at}`);
         }
-        for (const { bytes } of heard) {
-          const held = names.filter((each) => bytes.includes(`Subject: ${each}`));
+        for (const { octets } of heard) {
+          const held = names.filter((each) => octets.read().includes(`Subject: ${each}`));
           if (held.length > 1) troubles.push(`mails run together: ${held.join()}: ${at}`);
         }
         for (const mail of mails) {

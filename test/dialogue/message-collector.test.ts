@@ -1,29 +1,30 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MessageCollector } from '../../src/dialogue/message-collector.ts';
+import { heapMemory } from '../../src/dialogue/octets.ts';
 import type { Sighting } from '../../src/stream/types.ts';
 
 const seen = (frame: number): Sighting => ({ capture: 0, frame, timestampNs: 0n, ipLength: 40, ttl: 64 });
 const place = (frame: number, sequence = 1) => ({ sequence, seen: seen(frame) });
 
 test('MessageCollector joins octets and knows the first and the last', () => {
-  const collector = new MessageCollector();
+  const collector = new MessageCollector(heapMemory);
   collector.add(Buffer.from('one'), place(3, 100));
   collector.add(Buffer.alloc(0), place(4));
   collector.add(Buffer.from('two'), place(5), seen(6));
   const message = collector.finish(place(1));
-  assert.equal(message.bytes.toString(), 'onetwo');
+  assert.equal(message.octets.read().toString(), 'onetwo');
   assert.deepEqual([message.first.sequence, message.first.seen.frame, message.last.frame], [100, 3, 6]);
   assert.deepEqual(message.missing, []);
 });
 
 test('MessageCollector.finish falls back to where an empty message would have begun', () => {
-  const message = new MessageCollector().finish(place(7, 70));
-  assert.deepEqual([message.bytes.length, message.first.sequence, message.last.frame], [0, 70, 7]);
+  const message = new MessageCollector(heapMemory).finish(place(7, 70));
+  assert.deepEqual([message.octets.length, message.first.sequence, message.last.frame], [0, 70, 7]);
 });
 
 test('MessageCollector joins holes that touch and ends with one of unknown length', () => {
-  const collector = new MessageCollector();
+  const collector = new MessageCollector(heapMemory);
   collector.add(Buffer.from('ab'), place(1));
   collector.addMissing(3);
   collector.addMissing(2);
@@ -41,21 +42,21 @@ for (const [bytes, kept, cut] of [
   [11, 10, true],
 ] as const) {
   test(`MessageCollector keeps ${kept} of ${bytes} octets at a limit of 10`, () => {
-    const collector = new MessageCollector(10);
+    const collector = new MessageCollector(heapMemory, 10);
     collector.add(Buffer.alloc(5), place(1));
     collector.add(Buffer.alloc(bytes - 5), place(2));
     const message = collector.finish(place(1));
-    assert.deepEqual([message.bytes.length, message.cut], [kept, cut]);
+    assert.deepEqual([message.octets.length, message.cut], [kept, cut]);
     assert.deepEqual(message.missing, cut ? [{ offset: 10, length: bytes - 10 }] : []);
   });
 }
 
 test('MessageCollector keeps the order of very many tiny parts', () => {
-  const collector = new MessageCollector();
+  const collector = new MessageCollector(heapMemory);
   const expected = Buffer.alloc(20_000);
   for (let index = 0; index < expected.length; index++) {
     expected[index] = index % 251;
     collector.add(expected.subarray(index, index + 1), place(1));
   }
-  assert.ok(collector.finish(place(1)).bytes.equals(expected));
+  assert.ok(collector.finish(place(1)).octets.read().equals(expected));
 });

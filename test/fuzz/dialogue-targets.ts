@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { Conversation } from '../../src/dialogue/conversation.ts';
 import { DeflateLayer } from '../../src/dialogue/deflate-layer.ts';
 import { ImapDecoder } from '../../src/dialogue/imap/imap-decoder.ts';
+import type { Octets } from '../../src/dialogue/octets.ts';
 import { Pop3Decoder } from '../../src/dialogue/pop3/pop3-decoder.ts';
 import { wellKnownPorts } from '../../src/dialogue/ports.ts';
 import { SmtpDecoder } from '../../src/dialogue/smtp/smtp-decoder.ts';
@@ -235,11 +236,11 @@ function overhear(decoder: Decoder, events: readonly StreamEvent[], input: Input
   return shown.sort().join('\n');
 }
 
-function checkMessage(message: RawMessage, octets: number): void {
-  const { bytes, complete, missing, first, last, wireBytes } = message;
+function checkMessage(message: RawMessage, heard: number): void {
+  const { octets, complete, missing, first, last, wireBytes } = message;
   // Inside DEFLATE a mail is longer than what carried it.
   if (message.layer !== 'compress' && message.exact)
-    assert(bytes.length <= octets, 'no mail is longer than its conversation');
+    assert(octets.length <= heard, 'no mail is longer than its conversation');
   assert(!complete || missing.length === 0, 'a complete mail misses nothing');
   assert(first.frame <= last.frame, 'the first octet comes before the last');
   assert(wireBytes >= 0 && Number.isSafeInteger(wireBytes), 'octets on the wire');
@@ -250,7 +251,8 @@ function checkMessage(message: RawMessage, octets: number): void {
 }
 
 function shownEvent(event: object): string {
-  const { bytes, ...others } = event as { readonly bytes?: Buffer };
+  const { octets, ...others } = event as { readonly octets?: Octets };
+  const bytes = octets?.read();
   const numbers = (_: string, value: unknown) => (typeof value === 'bigint' ? `${value}` : value);
   return `${JSON.stringify(others, numbers)} ${bytes === undefined ? '' : digestOf(bytes)}`;
 }

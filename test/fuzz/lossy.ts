@@ -37,10 +37,10 @@ for (let seed = 1; seed <= Number(values.seeds) && performance.now() < until; se
   const { wrong } = capture.judge.judge(lost);
   runs++;
   wrongMails += wrong.length;
-  for (const { method, bytes, first } of wrong) {
+  for (const { method, octets, first } of wrong) {
     const frames = [...lost].slice(0, 12).map((index) => index + 1);
     const where = `${capture.name} seed ${seed} without ${frames.join(' ')}`;
-    process.stdout.write(`${where}: ${method} of ${bytes.length} octets from frame ${first.frame}\n`);
+    process.stdout.write(`${where}: ${method} of ${octets.length} octets from frame ${first.frame}\n`);
   }
 }
 process.stdout.write(`${runs} runs over ${captures.length} captures, ${wrongMails} wrong whole mails\n`);

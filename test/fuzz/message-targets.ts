@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { ZoneClock } from '../../src/core/clock.ts';
 import { messageLimits, recordLimits } from '../../src/core/limits.ts';
+import { heapOctets } from '../../src/dialogue/octets.ts';
 import type { RawMessage } from '../../src/dialogue/types.ts';
 import { decodeMessage } from '../../src/message/decode-message.ts';
 import { buildRecord } from '../../src/record/build-record.ts';
@@ -58,7 +59,8 @@ async function mails(): Promise<Input[]> {
   const heard = await conversations(1 << 18, 1 << 20);
   const unique = new Map<string, Buffer>();
   for (const { messages } of heard) {
-    for (const { bytes } of messages) {
+    for (const { octets } of messages) {
+      const bytes = octets.read();
       if (bytes.length < 12_000) unique.set(createHash('sha256').update(bytes).digest('hex'), bytes);
     }
   }
@@ -146,7 +148,7 @@ function rawMessage(bytes: Buffer, helo: string, user: string): RawMessage {
     direction: 'submitted',
     method: 'DATA',
     layer: 'plain',
-    bytes,
+    octets: heapOctets(bytes),
     exact: true,
     complete: true,
     missing: [],

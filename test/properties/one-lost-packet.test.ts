@@ -32,6 +32,6 @@ function isAround({ first, last }: RawMessage, frame: number): boolean {
   return first.frame <= frame && frame <= last.frame;
 }
 
-function shown({ method, bytes, first }: RawMessage): string {
-  return `${method} of ${bytes.length} octets from frame ${first.frame}`;
+function shown({ method, octets, first }: RawMessage): string {
+  return `${method} of ${octets.length} octets from frame ${first.frame}`;
 }

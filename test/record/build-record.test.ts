@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { anomaly } from '../../src/core/anomaly.ts';
 import { recordLimits } from '../../src/core/limits.ts';
+import { heapOctets } from '../../src/dialogue/octets.ts';
 import type { RawMessage } from '../../src/dialogue/types.ts';
 import type { Message } from '../../src/message/types.ts';
 import { columnNames, type MailColumns, type MailDetail } from '../../src/record/types.ts';
@@ -153,7 +154,7 @@ const columnRules: readonly ColumnRule[] = [
   },
   {
     rule: 'a mail of 0 octets is a row without a loss',
-    raw: { bytes: Buffer.alloc(0), envelope: null },
+    raw: { octets: heapOctets(Buffer.alloc(0)), envelope: null },
     message: { subject: undefined, from: [], to: [], messageId: undefined, mailer: undefined, text: '' },
     expected: { mail_subject: null, mail_from: null, mail_content: '', parse_sign: 1 },
   },
@@ -355,7 +356,13 @@ test('mail_key is the same whatever the captures are called and what was lost of
   const key = (await build()).record.detail.mail_key;
   assert.match(key, /^[0-9a-f]{32}$/);
   const other = await build(
-    { bytes: Buffer.from('x'), complete: false, last: { ...last, frame: 99 }, accepted: null, helo: null },
+    {
+      octets: heapOctets(Buffer.from('x')),
+      complete: false,
+      last: { ...last, frame: 99 },
+      accepted: null,
+      helo: null,
+    },
     { subject: 'other', text: '' },
     { captures: ['x', 'y'], day: '2022-01-29', imageFolder: '/z' },
   );

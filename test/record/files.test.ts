@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { recordLimits } from '../../src/core/limits.ts';
+import { heapOctets } from '../../src/dialogue/octets.ts';
 import type { Attachment } from '../../src/message/types.ts';
 import { messageFile } from '../../src/record/message-file.ts';
 import { attachment, build, rawMessage } from './samples.ts';
@@ -105,14 +106,14 @@ for (const [what, raw, path] of cases) {
     const file = messageFile(raw, record);
     assert.match(file.path, path);
     assert.equal(file.path.slice('2022-01-28/'.length).slice(0, 32), record.detail.mail_key);
-    assert.equal(file.bytes, raw.bytes);
+    assert.deepEqual(file.bytes, raw.octets.read());
   });
 }
 
 test('messageFile gives one mail with other octets recovered another name', async () => {
   const paths: string[] = [];
   for (const text of ['Subject: a', 'Subject: b']) {
-    const raw = rawMessage({ complete: false, bytes: Buffer.from(text) });
+    const raw = rawMessage({ complete: false, octets: heapOctets(Buffer.from(text)) });
     paths.push(messageFile(raw, (await build(raw)).record).path);
   }
   assert.notEqual(paths[0], paths[1]);

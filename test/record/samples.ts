@@ -1,4 +1,5 @@
 /** A raw message and a decoded one, with changes. */
+import { heapOctets } from '../../src/dialogue/octets.ts';
 import type { RawMessage } from '../../src/dialogue/types.ts';
 import type { Attachment, Message } from '../../src/message/types.ts';
 import { type BuiltRecord, buildRecord, type RecordContext } from '../../src/record/build-record.ts';
@@ -32,7 +33,7 @@ export function rawMessage(changes: Partial<RawMessage> = {}): RawMessage {
     direction: 'submitted',
     method: 'DATA',
     layer: 'plain',
-    bytes: Buffer.from('Subject: x\r\n\r\nbody\r\n'),
+    octets: heapOctets(Buffer.from('Subject: x\r\n\r\nbody\r\n')),
     exact: true,
     complete: true,
     missing: [],

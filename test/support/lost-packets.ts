@@ -7,7 +7,7 @@ import type { Traffic } from './rewrite.ts';
 
 /** The octets of a mail, or of one put together from sections what it says of itself. */
 function contentOf(message: RawMessage): string {
-  return createHash('sha256').update(message.bytes).digest('hex');
+  return createHash('sha256').update(message.octets.read()).digest('hex');
 }
 
 export class LossJudge {

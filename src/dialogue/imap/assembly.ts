@@ -9,6 +9,7 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting } from '../../stream/types.ts';
 import type { Place } from '../half-stream.ts';
+import { heapOctets, type Octets } from '../octets.ts';
 import type { MissingRange } from '../types.ts';
 import { type BodyPart, bodyPart } from './body-structure.ts';
 import { envelopeFields, type HeaderField } from './header-fields.ts';
@@ -20,7 +21,7 @@ export interface AssembledMail {
   readonly method: 'FETCH BODY[]<partial>' | 'FETCH sections';
   readonly mailbox: string | null;
   readonly uid: number | null;
-  readonly bytes: Buffer;
+  readonly octets: Octets;
   readonly exact: boolean;
   readonly complete: boolean;
   readonly missing: readonly MissingRange[];
@@ -72,8 +73,13 @@ const VALUE_COST = 100;
 const HEADER_BYTES_MAX = 65_536;
 
 export class Assembly {
+  readonly #mailBytesMax: number;
   #pending = new Map<string, PendingMail>();
   #cost = 0;
+
+  constructor(mailBytesMax: number) {
+    this.#mailBytesMax = mailBytesMax;
+  }
 
   /** The message of `key`, of which it is now known that it is the same as that of `slotKey`. */
   identify(slotKey: string, key: string, uid: number): void {
@@ -103,10 +109,15 @@ export class Assembly {
   }
 
   /** The whole message came in one piece. */
-  fetchedWhole(key: string, mailbox: string | null, uid: number | undefined, bytes: Buffer): AssembledMail[] {
+  fetchedWhole(
+    key: string,
+    mailbox: string | null,
+    uid: number | undefined,
+    octets: Octets,
+  ): AssembledMail[] {
     const mail = this.#mail(key, mailbox, uid);
     mail.fetchedWhole = true;
-    this.#keepHeader(mail, bytes);
+    this.#keepHeader(mail, octets);
     return this.#makeRoom(key);
   }
 
@@ -162,22 +173,20 @@ export class Assembly {
     if (pieces === undefined) {
       // Each is an object; a message has as many parts as its decoder will read.
       if (gathering.sections.size >= dialogueLimits.fragmentsMax) return;
-      pieces = new Pieces();
+      pieces = new Pieces(this.#mailBytesMax);
       gathering.sections.set(piece.section, pieces);
       this.#charge(mail, ENTRY_COST);
     }
-    const before = pieces.keptBytes;
-    // A copy, because a few octets would hold on to the packet they came in.
-    const kept = { ...piece, bytes: piece.bytes.length < 65_536 ? Buffer.from(piece.bytes) : piece.bytes };
-    if (piece.partial) pieces.add(kept, piece.requested);
-    else pieces.addWhole(kept);
-    this.#charge(mail, pieces.keptBytes - before);
+    const before = pieces.cost;
+    if (piece.partial) pieces.add(piece, piece.requested);
+    else pieces.addWhole(piece);
+    this.#charge(mail, pieces.cost - before);
     gathering.last = piece.last;
     gathering.wireBytes += piece.captured;
   }
 
-  #keepHeader(mail: PendingMail, bytes: Buffer): void {
-    const header = mail.header === undefined ? headerOf(bytes) : undefined;
+  #keepHeader(mail: PendingMail, octets: Octets): void {
+    const header = mail.header === undefined ? headerOf(octets) : undefined;
     if (header === undefined) return;
     mail.header = header;
     this.#charge(mail, header.length);
@@ -192,14 +201,17 @@ export class Assembly {
     const pieces = partial?.sections.get('');
     if (partial === undefined || pieces === undefined) return [];
     mail.partial = undefined;
-    this.#charge(mail, -pieces.keptBytes - ENTRY_COST);
-    const { bytes, missing } = pieces.join(mail.size);
+    this.#charge(mail, -pieces.cost - ENTRY_COST);
+    const { octets, missing } = pieces.join(mail.size);
     const complete = missing.length === 0;
     // A preview of a mail that was also seen whole tells nothing new.
-    if (!complete && (mail.fetchedWhole || mail.partialDone)) return [];
+    if (!complete && (mail.fetchedWhole || mail.partialDone)) {
+      octets.release();
+      return [];
+    }
     mail.partialDone ||= complete;
-    if (complete) this.#keepHeader(mail, bytes);
-    const result = { bytes, missing, complete, exact: true, evicted };
+    if (complete) this.#keepHeader(mail, octets);
+    const result = { octets, missing, complete, exact: true, evicted };
     return [{ method: 'FETCH BODY[]<partial>', ...this.#origin(mail, partial), ...result }];
   }
 
@@ -216,17 +228,19 @@ export class Assembly {
     if (gathering === undefined) return [];
     mail.sections = undefined;
     let freed = 0;
-    for (const pieces of gathering.sections.values()) freed += pieces.keptBytes + ENTRY_COST;
+    for (const pieces of gathering.sections.values()) freed += pieces.cost + ENTRY_COST;
     this.#charge(mail, -freed);
     const { sections } = gathering;
-    if (![...sections.keys()].some(isContent)) return [];
     const { envelope, structure, header } = mail;
-    const message = synthesise({ sections, envelope, structure, header });
+    const hasContent = [...sections.keys()].some(isContent);
+    const message = hasContent ? synthesise({ sections, envelope, structure, header }) : undefined;
+    for (const pieces of sections.values()) pieces.release();
     const known = mail.fetchedWhole || mail.partialDone;
     if (message === undefined || (!message.complete && known)) return [];
     mail.sectionsDone = true;
     const missing = message.complete ? [] : [{ offset: message.bytes.length, length: undefined }];
-    const result = { bytes: message.bytes, complete: message.complete, missing, exact: false, evicted };
+    const octets = heapOctets(message.bytes);
+    const result = { octets, complete: message.complete, missing, exact: false, evicted };
     return [{ method: 'FETCH sections', ...this.#origin(mail, gathering), ...result }];
   }
 
@@ -273,8 +287,8 @@ function newGathering(piece: SectionPiece): Gathering {
 }
 
 /** A copy, so that the mail itself can go; undefined where the header is no usual one. */
-function headerOf(bytes: Buffer): Buffer | undefined {
-  const beginning = bytes.subarray(0, HEADER_BYTES_MAX);
+function headerOf(octets: Octets): Buffer | undefined {
+  const beginning = octets.read(0, Math.min(octets.length, HEADER_BYTES_MAX));
   const end = beginning.indexOf('\r\n\r\n');
   return end < 0 ? undefined : Buffer.from(beginning.subarray(0, end + 4));
 }
@@ -290,7 +304,7 @@ function valueCost(value: Value): number {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     cost += VALUE_COST;
     if (next.kind === 'list') for (const item of next.items) open.push(item);
-    else if (next.kind === 'string') cost += next.bytes.length;
+    else if (next.kind === 'string') cost += next.octets.length;
   }
   return cost;
 }

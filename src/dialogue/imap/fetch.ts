@@ -76,20 +76,20 @@ function contentOf(name: string, value: Value): FetchedContent | undefined {
   const item = sectionItem(name);
   if (item === undefined || value.kind !== 'string') return undefined;
   // Asked for a part that does not exist, servers send an empty string.
-  if (/^[\d.]+$/.test(item.section) && value.bytes.length === 0 && value.literal === undefined)
+  if (/^[\d.]+$/.test(item.section) && value.octets.length === 0 && value.literal === undefined)
     return undefined;
   const { literal } = value;
   if (literal !== undefined) {
     const { content, length, captured, mismatch } = literal;
     return { item, content, length, captured, mismatch };
   }
-  const { length } = value.bytes;
+  const { length } = value.octets;
   return { item, content: quotedContent(value), length, captured: length, mismatch: false };
 }
 
 function quotedContent(value: Str): CollectedMessage {
   const first: Place = value.start;
-  return { bytes: value.bytes, missing: [], first, last: first.seen, cut: false };
+  return { octets: value.octets, missing: [], first, last: first.seen, cut: false };
 }
 
 function numberOf(text: string | undefined): number | undefined {

@@ -10,8 +10,9 @@ import { dialogueLimits } from '../../core/limits.ts';
 import type { Sender, StreamData, StreamGap } from '../../stream/types.ts';
 import { HalfStream, type Line, type Place } from '../half-stream.ts';
 import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
+import type { DialogueMemory } from '../octets.ts';
 import { literalMarker } from './literal-marker.ts';
-import { OrphanCollector } from './orphan.ts';
+import { type Orphan, OrphanCollector } from './orphan.ts';
 import {
   commandStart,
   isSurelyCommand,
@@ -54,13 +55,6 @@ interface LiteralAnnounced {
   readonly command: Buffer;
 }
 
-/** Octets of a mail whose beginning was lost; see orphan.ts. */
-export interface Orphan {
-  readonly kind: 'orphan';
-  readonly content: CollectedMessage;
-  readonly captured: number;
-}
-
 export type Fragmented = Unit | LiteralAnnounced | Orphan | Anomaly | { readonly kind: 'tls' };
 
 interface OpenLiteral {
@@ -83,6 +77,7 @@ const nowhere: Place = {
 
 export class Fragmentizer {
   readonly #sender: Sender;
+  readonly #memory: DialogueMemory;
   readonly #half = new HalfStream();
   #mode: 'line' | 'literal' | 'behind-literal' | 'announced' | 'resynchronise' = 'line';
   #fragments: (Text | Literal)[] = [];
@@ -99,8 +94,9 @@ export class Fragmentizer {
   /** Found together with something else, told after it. */
   #waiting: Fragmented | undefined;
 
-  constructor(sender: Sender) {
+  constructor(sender: Sender, memory: DialogueMemory) {
     this.#sender = sender;
+    this.#memory = memory;
   }
 
   push(event: StreamData | StreamGap): void {
@@ -258,8 +254,9 @@ export class Fragmentizer {
   }
 
   #openLiteral(length: number, start: Place): void {
-    const room = this.#shortened ? 0 : Math.max(dialogueLimits.messageBytesMax - this.#literalBytes, 0);
-    this.#literal = { length, collector: new MessageCollector(room), start, remaining: length, captured: 0 };
+    const room = this.#shortened ? 0 : Math.max(this.#memory.mailBytesMax - this.#literalBytes, 0);
+    const collector = new MessageCollector(this.#memory, room);
+    this.#literal = { length, collector, start, remaining: length, captured: 0 };
     this.#mode = 'literal';
   }
 
@@ -352,7 +349,7 @@ export class Fragmentizer {
   /** `mayHoldMail`: what is passed over now may be the rest of a mail whose announcement was lost. */
   #resynchronise(mayHoldMail: boolean, gap: StreamGap | undefined): void {
     this.#mode = 'resynchronise';
-    this.#orphan = mayHoldMail ? new OrphanCollector(this.#sender) : undefined;
+    this.#orphan = mayHoldMail ? new OrphanCollector(this.#sender, this.#memory) : undefined;
     if (gap === undefined) return;
     const detail = `${gap.length} octets of IMAP ${this.#sender} lines lost`;
     this.#waiting = anomaly('dialogue.resynchronised', `frame ${gap.seen.frame}`, detail);

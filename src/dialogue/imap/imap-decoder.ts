@@ -19,6 +19,7 @@ import type {
   StreamClose,
   StreamEvent,
 } from '../../stream/types.ts';
+import { type DialogueMemory, heapMemory } from '../octets.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName, Upgrade } from '../types.ts';
 import { type Command, commandOf, startOf } from './command.ts';
 import { type Fragmented, Fragmentizer, type Unit } from './fragmentizer.ts';
@@ -44,9 +45,10 @@ interface Side {
 
 export class ImapDecoder implements DialogueDecoder {
   readonly #options: DialogueOptions;
+  readonly #memory: DialogueMemory;
   readonly #session: Session;
-  readonly #client: Side = newSide('client');
-  readonly #server: Side = newSide('server');
+  readonly #client: Side;
+  readonly #server: Side;
   #wait: ClientWait | undefined;
   /** The client is inside AUTHENTICATE or IDLE: its next line is no command. */
   #inside: 'sasl' | 'idle' | undefined;
@@ -65,7 +67,11 @@ export class ImapDecoder implements DialogueDecoder {
 
   constructor(connection: Connection, options: DialogueOptions) {
     this.#options = options;
-    this.#session = new Session(connection);
+    const { memory = heapMemory } = options;
+    this.#memory = memory;
+    this.#client = newSide('client', memory);
+    this.#server = newSide('server', memory);
+    this.#session = new Session(connection, memory);
     if (!connection.handshakeSeen) {
       this.#client.fragmentizer.startMidStream();
       this.#server.fragmentizer.startMidStream();
@@ -293,7 +299,7 @@ export class ImapDecoder implements DialogueDecoder {
     const unread = waiting.fragmentizer.unreadBytes;
     absent.givenUp ||= unread > dialogueLimits.silentSideBytesMax;
     if (!absent.seen) return absent.givenUp;
-    if (unread <= dialogueLimits.unreadBytesMax) return false;
+    if (unread <= this.#memory.unreadBytesMax) return false;
     if (!this.#limitTold) {
       const detail = `${unread} octets unread while the other side is awaited`;
       this.#session.tell(anomaly('dialogue.queue-limit', 'IMAP conversation', detail));
@@ -368,8 +374,9 @@ export class ImapDecoder implements DialogueDecoder {
   }
 }
 
-function newSide(sender: Sender): Side {
-  return { sender, fragmentizer: new Fragmentizer(sender), seen: false, givenUp: false, closed: false };
+function newSide(sender: Sender, memory: DialogueMemory): Side {
+  const fragmentizer = new Fragmentizer(sender, memory);
+  return { sender, fragmentizer, seen: false, givenUp: false, closed: false };
 }
 
 /** The unit's text up to its end or its first literal. */

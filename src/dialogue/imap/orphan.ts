@@ -6,11 +6,17 @@
  * that closes a FETCH response, on the client's with the empty line that ends an APPEND), a sure response or
  * command follows, and they are more than header fields: a lost header listing must not become a mail.
  */
-import { dialogueLimits } from '../../core/limits.ts';
 import type { Sender } from '../../stream/types.ts';
 import type { Line, Place } from '../half-stream.ts';
-import { MessageCollector } from '../message-collector.ts';
-import type { Orphan } from './fragmentizer.ts';
+import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
+import type { DialogueMemory } from '../octets.ts';
+
+/** Octets of a mail whose beginning was lost. */
+export interface Orphan {
+  readonly kind: 'orphan';
+  readonly content: CollectedMessage;
+  readonly captured: number;
+}
 
 const CRLF = Buffer.from('\r\n');
 const LF = Buffer.from('\n');
@@ -22,14 +28,15 @@ const headerField = /^(?:[!-9;-~]{1,80}:|[ \t])/;
 
 export class OrphanCollector {
   readonly #sender: Sender;
-  readonly #collector = new MessageCollector(dialogueLimits.unreadBytesMax);
+  readonly #collector: MessageCollector;
   #held: Line | undefined;
   #lines = 0;
   #blankSeen = false;
   #bodySeen = false;
   #captured = 0;
 
-  constructor(sender: Sender) {
+  constructor(sender: Sender, memory: DialogueMemory) {
+    this.#collector = new MessageCollector(memory);
     this.#sender = sender;
     this.#collector.addMissing(undefined);
   }

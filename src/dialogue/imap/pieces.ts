@@ -1,22 +1,27 @@
 /** One section of a message, put together from `<origin.length>` pieces in any order, RFC 9051 §6.4.5. */
 import { dialogueLimits } from '../../core/limits.ts';
+import { joinOctets, type OctetRange, type Octets } from '../octets.ts';
 import type { MissingRange } from '../types.ts';
+
+/** The objects of one piece; measured. */
+const pieceCost = 500;
 
 export interface Piece {
   readonly origin: number;
-  /** Octets the server announced; `bytes` has fewer where some were lost. */
+  /** Octets the server announced; `octets` has fewer where some were lost. */
   readonly length: number;
-  readonly bytes: Buffer;
+  readonly octets: Octets;
   /** Relative to the piece. */
   readonly missing: readonly MissingRange[];
 }
 
 interface JoinedPieces {
-  readonly bytes: Buffer;
+  readonly octets: Octets;
   readonly missing: readonly MissingRange[];
 }
 
 export class Pieces {
+  readonly #bytesMax: number;
   #byOrigin = new Map<number, Piece>();
   /** Octets from 0 on without a hole. */
   #contiguous = 0;
@@ -24,6 +29,10 @@ export class Pieces {
   #longest = 0;
   #keptBytes = 0;
   #damaged = false;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
 
   /** `requested`: the length that was asked for; undefined where the command was not captured. */
   add(piece: Piece, requested: number | undefined): void {
@@ -35,12 +44,13 @@ export class Pieces {
     }
     this.#longest = Math.max(this.#longest, piece.length);
     const known = this.#byOrigin.get(piece.origin);
-    if (known !== undefined && known.bytes.length >= piece.bytes.length) return;
+    if (known !== undefined && known.octets.length >= piece.octets.length) return;
     if (this.#byOrigin.size >= dialogueLimits.sectionPiecesMax) return;
-    if (known !== undefined) this.#keptBytes -= known.bytes.length;
-    if (this.#keptBytes + piece.bytes.length > dialogueLimits.messageBytesMax) return;
+    if (known !== undefined) this.#keptBytes -= known.octets.length;
+    if (this.#keptBytes + piece.octets.length > this.#bytesMax) return;
+    known?.octets.release();
     this.#byOrigin.set(piece.origin, piece);
-    this.#keptBytes += piece.bytes.length;
+    this.#keptBytes += piece.octets.length;
     this.#damaged ||= piece.missing.length > 0;
     this.#extend(piece);
   }
@@ -51,8 +61,13 @@ export class Pieces {
     this.#end = piece.length;
   }
 
-  get keptBytes(): number {
-    return this.#keptBytes;
+  /** Octets kept, and what their pieces take beside them. */
+  get cost(): number {
+    return this.#keptBytes + this.#byOrigin.size * pieceCost;
+  }
+
+  release(): void {
+    for (const { octets } of this.#byOrigin.values()) octets.release();
   }
 
   /** All octets are there. `size`: the section's length as the server told it elsewhere. */
@@ -64,7 +79,7 @@ export class Pieces {
 
   /** Called once, when the message is handed out. */
   join(size: number | undefined): JoinedPieces {
-    const parts: Buffer[] = [];
+    const parts: OctetRange[] = [];
     const missing: MissingRange[] = [];
     let at = 0;
     for (const piece of [...this.#byOrigin.values()].sort((a, b) => a.origin - b.origin)) {
@@ -72,7 +87,8 @@ export class Pieces {
       if (end <= at) continue;
       if (piece.origin > at) missing.push({ offset: at, length: piece.origin - at });
       if (piece.missing.length === 0) {
-        parts.push(piece.bytes.subarray(Math.max(at - piece.origin, 0)));
+        const from = Math.max(at - piece.origin, 0);
+        if (from < piece.octets.length) parts.push({ of: piece.octets, from, to: piece.octets.length });
       } else {
         appendDamaged(piece, Math.max(at - piece.origin, 0), parts, missing);
       }
@@ -84,7 +100,7 @@ export class Pieces {
     } else if (total > at) {
       missing.push({ offset: at, length: total - at });
     }
-    return { bytes: parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts), missing };
+    return { octets: joinOctets(parts), missing };
   }
 
   #endsAt(end: number): void {
@@ -103,13 +119,13 @@ export class Pieces {
 }
 
 /** What was captured of a piece with holes, from `skip` octets on. */
-function appendDamaged(piece: Piece, skip: number, parts: Buffer[], missing: MissingRange[]): void {
+function appendDamaged(piece: Piece, skip: number, parts: OctetRange[], missing: MissingRange[]): void {
   let lostBefore = 0;
   let from = 0;
   for (const hole of piece.missing) {
     const keptBefore = hole.offset - lostBefore;
     const cut = Math.max(from, Math.min(skip - lostBefore, keptBefore));
-    parts.push(piece.bytes.subarray(cut, keptBefore));
+    if (cut < keptBefore) parts.push({ of: piece.octets, from: cut, to: keptBefore });
     from = keptBefore;
     const length = hole.length ?? piece.length - hole.offset;
     const offset = Math.max(hole.offset, skip);
@@ -118,5 +134,6 @@ function appendDamaged(piece: Piece, skip: number, parts: Buffer[], missing: Mis
     }
     lostBefore += length;
   }
-  parts.push(piece.bytes.subarray(Math.max(from, skip - lostBefore)));
+  const rest = Math.max(from, skip - lostBefore);
+  if (rest < piece.octets.length) parts.push({ of: piece.octets, from: rest, to: piece.octets.length });
 }

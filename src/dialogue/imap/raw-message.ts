@@ -1,9 +1,9 @@
 /** From literals and sections to the RawMessage that leaves the decoder. */
 import { type Anomaly, anomaly } from '../../core/anomaly.ts';
-import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sighting } from '../../stream/types.ts';
 import type { Place } from '../half-stream.ts';
 import type { CollectedMessage } from '../message-collector.ts';
+import { joinOctets, type Octets } from '../octets.ts';
 import type { LayerName, MissingRange, RawMessage } from '../types.ts';
 import type { Literal } from './fragmentizer.ts';
 
@@ -11,7 +11,7 @@ import type { Literal } from './fragmentizer.ts';
 export interface MessageParts {
   readonly direction: 'retrieved' | 'appended';
   readonly method: string;
-  readonly bytes: Buffer;
+  readonly octets: Octets;
   readonly exact: boolean;
   readonly complete: boolean;
   readonly missing: readonly MissingRange[];
@@ -42,7 +42,7 @@ export function rawMessage(
     user,
     direction: parts.direction,
     method: parts.method,
-    bytes: parts.bytes,
+    octets: parts.octets,
     exact: parts.exact,
     complete: parts.complete,
     missing: parts.missing,
@@ -59,7 +59,7 @@ export function rawMessage(
 
 /** The octets of one message that came in several literals (CATENATE). */
 export function joinLiterals(literals: readonly Literal[]): {
-  readonly bytes: Buffer;
+  readonly octets: Octets;
   readonly missing: readonly MissingRange[];
   readonly length: number;
 } {
@@ -70,27 +70,21 @@ export function joinLiterals(literals: readonly Literal[]): {
       missing.push({ offset: length + hole.offset, length: hole.length });
     length += literal.length;
   }
-  const [only] = literals;
-  const single = literals.length === 1 && only !== undefined;
-  return {
-    bytes: single ? only.content.bytes : Buffer.concat(literals.map((each) => each.content.bytes)),
-    missing,
-    length,
-  };
+  const ranges = literals.map(({ content: { octets } }) => ({ of: octets, from: 0, to: octets.length }));
+  return { octets: joinOctets(ranges), missing, length };
 }
 
 /** Where a literal's length lies, where its content ends is not known. */
 export function missingOf(content: CollectedMessage, mismatch: boolean): readonly MissingRange[] {
   if (!mismatch || content.missing.length > 0) return content.missing;
-  return [{ offset: content.bytes.length, length: undefined }];
+  return [{ offset: content.octets.length, length: undefined }];
 }
 
 export function anomaliesOf(content: CollectedMessage, mismatch: boolean): Anomaly[] {
   const found: Anomaly[] = [];
   if (mismatch) found.push(mismatchAnomaly(content.first));
   if (content.cut) {
-    const detail = `mail above ${dialogueLimits.messageBytesMax} octets`;
-    found.push(anomaly('dialogue.message-limit', `frame ${content.last.frame}`, detail));
+    found.push(anomaly('dialogue.message-limit', `frame ${content.last.frame}`, 'the mail was cut'));
   }
   return found;
 }

@@ -7,6 +7,7 @@ import { type Anomaly, anomaly } from '../../core/anomaly.ts';
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection } from '../../stream/types.ts';
 import type { Place } from '../half-stream.ts';
+import type { DialogueMemory } from '../octets.ts';
 import { SaslExchange } from '../sasl.ts';
 import type { DialogueEvent, LayerName } from '../types.ts';
 import { type AssembledMail, Assembly } from './assembly.ts';
@@ -21,8 +22,9 @@ import {
   startOf,
 } from './command.ts';
 import { type FetchedContent, type FetchResponse, fetchResponse } from './fetch.ts';
-import type { Orphan, Text, Unit } from './fragmentizer.ts';
+import type { Text, Unit } from './fragmentizer.ts';
 import { MailboxState } from './mailbox-state.ts';
+import type { Orphan } from './orphan.ts';
 import {
   anomaliesOf,
   joinLiterals,
@@ -54,8 +56,9 @@ interface Login {
 
 export class Session {
   readonly #connection: Connection;
+  readonly #mailBytesMax: number;
   readonly #mailbox = new MailboxState();
-  readonly #assembly = new Assembly();
+  readonly #assembly: Assembly;
   readonly #unanswered = new Map<string, Unanswered>();
   #layer: LayerName = 'plain';
   #events: DialogueEvent[] = [];
@@ -69,8 +72,10 @@ export class Session {
   #appendedBytes = 0;
   #serverIsSilent = false;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, { mailBytesMax }: DialogueMemory) {
     this.#connection = connection;
+    this.#mailBytesMax = mailBytesMax;
+    this.#assembly = new Assembly(mailBytesMax);
   }
 
   set layer(layer: LayerName) {
@@ -158,12 +163,12 @@ export class Session {
 
   /** The rest of a mail whose beginning was lost. */
   orphan(orphan: Orphan, sender: 'client' | 'server'): void {
-    const { bytes, missing, first, last } = orphan.content;
+    const { octets, missing, first, last } = orphan.content;
     const appended = sender === 'client';
     this.#message({
       direction: appended ? 'appended' : 'retrieved',
       method: appended ? 'APPEND' : 'FETCH BODY[]',
-      bytes,
+      octets,
       exact: true,
       complete: false,
       missing,
@@ -261,7 +266,7 @@ export class Session {
     this.#message({
       direction: 'retrieved',
       method: `FETCH ${fetched.item.name}`,
-      bytes: content.bytes,
+      octets: content.octets,
       exact: true,
       complete,
       missing: missingOf(content, mismatch),
@@ -274,7 +279,7 @@ export class Session {
       anomalies: anomaliesOf(content, mismatch),
     });
     if (!complete) return;
-    const ready = this.#assembly.fetchedWhole(key, this.#mailbox.name, uid, content.bytes);
+    const ready = this.#assembly.fetchedWhole(key, this.#mailbox.name, uid, content.octets);
     for (const mail of ready) this.#assembled(mail);
   }
 
@@ -287,7 +292,7 @@ export class Session {
       partial: item.origin !== undefined,
       origin,
       length,
-      bytes: content.bytes,
+      octets: content.octets,
       missing: missingOf(content, mismatch),
       requested: item.origin === undefined ? undefined : this.#requested.lengthOf(item.section, origin),
       first: content.first,
@@ -320,7 +325,7 @@ export class Session {
     this.#message({
       direction: 'appended',
       method: message.catenated ? 'APPEND CATENATE' : 'APPEND',
-      bytes: joined.bytes,
+      octets: joined.octets,
       exact: !message.hasUrls,
       complete: missing.length === 0,
       missing,
@@ -354,10 +359,10 @@ export class Session {
 
   /** Mails whose answer is awaited are kept in memory: too many are handed out without it. */
   #boundAppended(): void {
-    if (this.#appendedBytes <= dialogueLimits.messageBytesMax) return;
+    if (this.#appendedBytes <= this.#mailBytesMax) return;
     for (const [tag, { appended }] of this.#unanswered) {
       if (appended.length > 0) this.#answer(tag, undefined);
-      if (this.#appendedBytes <= dialogueLimits.messageBytesMax) return;
+      if (this.#appendedBytes <= this.#mailBytesMax) return;
     }
   }
 

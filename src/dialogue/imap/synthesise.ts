@@ -57,9 +57,9 @@ class Composer {
   section(name: string, size?: number): Buffer | undefined {
     const pieces = this.#known.sections.get(name);
     if (pieces === undefined) return undefined;
-    const { bytes, missing } = pieces.join(size);
+    const { octets, missing } = pieces.join(size);
     if (missing.length > 0) this.#missing = true;
-    return bytes;
+    return octets.read();
   }
 
   /** TEXT is everything behind the header, with the boundaries of the original. */

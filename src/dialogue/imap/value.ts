@@ -4,6 +4,7 @@
  */
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Place } from '../half-stream.ts';
+import { heapOctets, type Octets } from '../octets.ts';
 import type { Literal, Text, Unit } from './fragmentizer.ts';
 
 interface Atom {
@@ -16,7 +17,7 @@ interface Atom {
 export interface Str {
   readonly kind: 'string';
   /** Quoting undone; of a literal what was captured. */
-  readonly bytes: Buffer;
+  readonly octets: Octets;
   readonly literal: Literal | undefined;
   readonly start: Place;
 }
@@ -92,7 +93,7 @@ export class ValueReader {
         // A field name may itself be a literal.
         const literal = bracketed ? this.#takeLiteral() : undefined;
         if (literal === undefined) return name;
-        name += literal.content.bytes.toString('latin1', 0, 100);
+        name += literal.content.octets.read(0, 100).toString('latin1');
         continue;
       }
       if (!bracketed && endsAtom(octet)) return name;
@@ -143,7 +144,7 @@ export class ValueReader {
   #simple(): Atom | Str | undefined {
     const literal = this.#takeLiteral();
     if (literal !== undefined) {
-      return { kind: 'string', bytes: literal.content.bytes, literal, start: literal.content.first };
+      return { kind: 'string', octets: literal.content.octets, literal, start: literal.content.first };
     }
     const octet = this.#octet();
     if (octet === undefined || octet === CLOSE) return undefined;
@@ -170,7 +171,8 @@ export class ValueReader {
     const raw = text.bytes.subarray(start, end);
     const sequence = (text.start.sequence + start) >>> 0;
     const place = { sequence, seen: text.start.seen };
-    return { kind: 'string', bytes: escaped ? withoutEscapes(raw) : raw, literal: undefined, start: place };
+    const octets = heapOctets(escaped ? withoutEscapes(raw) : raw);
+    return { kind: 'string', octets, literal: undefined, start: place };
   }
 
   #take(wanted: number): boolean {
@@ -224,10 +226,11 @@ export function isNil(value: Value | undefined): boolean {
   return value?.kind === 'atom' && value.text.toUpperCase() === 'NIL';
 }
 
-/** The octets of an atom or string; undefined for NIL, lists and nothing. */
+/** The octets of an atom or string, as many as a line may have; undefined for NIL, lists and nothing. */
 export function octetsOf(value: Value | undefined): Buffer | undefined {
   if (value === undefined || value.kind === 'list' || isNil(value)) return undefined;
-  return value.kind === 'string' ? value.bytes : Buffer.from(value.text, 'latin1');
+  if (value.kind === 'atom') return Buffer.from(value.text, 'latin1');
+  return value.octets.read(0, Math.min(value.octets.length, dialogueLimits.lineBytesMax));
 }
 
 /** The same as Latin-1 text. */

@@ -3,6 +3,7 @@ import type { Sighting, StreamGap } from '../../stream/types.ts';
 import { DotUnstuffer } from '../dot-stuffing.ts';
 import type { Line, Place, Run } from '../half-stream.ts';
 import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
+import { chunksOf, type DialogueMemory, type Octets } from '../octets.ts';
 import { type Command, topNumbers } from './command.ts';
 
 /** Clients that want the whole mail ask for more lines than any mail has. */
@@ -20,12 +21,13 @@ export class MailText {
   /** Octets as the answer's line tells them: `+OK 120 octets`. */
   readonly announcedBytes: number | undefined;
   readonly #unstuffer: DotUnstuffer;
-  readonly #collector = new MessageCollector();
+  readonly #collector: MessageCollector;
   readonly #begin: Place;
   #wireBytes = 0;
 
   /** `answer` is the line before the mail; QUIRK: where that ends in a bare LF, the mail's lines do too. */
-  constructor(command: Command | undefined, begin: Place, answer: Line | undefined) {
+  constructor(command: Command | undefined, begin: Place, answer: Line | undefined, memory: DialogueMemory) {
+    this.#collector = new MessageCollector(memory);
     this.command = command;
     this.begun = begin.seen;
     this.#begin = begin;
@@ -83,8 +85,8 @@ export function kindOfMail(
   ended: boolean,
   sizeOf: (message: number) => number | undefined,
 ): MailKind {
-  if (command === undefined && isTail) return looksLikeText(message.bytes) ? 'mail' : 'part';
-  if (command === undefined) return bodyLines(message.bytes) === 0 ? 'header-listing' : 'mail';
+  if (command === undefined && isTail) return looksLikeText(message.octets) ? 'mail' : 'part';
+  if (command === undefined) return bodyLines(message.octets) === 0 ? 'header-listing' : 'mail';
   if (command.verb !== 'TOP') return 'mail';
   const top = topNumbers(command.argument);
   if (top === undefined) return 'part';
@@ -92,29 +94,40 @@ export function kindOfMail(
   if (top.lines >= allLines) return 'mail';
   const isWhole = ended && message.missing.length === 0;
   if (!isWhole) return 'part';
-  if (sizeOf(top.message) === message.bytes.length) return 'mail';
-  return bodyLines(message.bytes) < top.lines ? 'mail' : 'part';
+  if (sizeOf(top.message) === message.octets.length) return 'mail';
+  return bodyLines(message.octets) < top.lines ? 'mail' : 'part';
 }
 
 /** Lines behind the empty line that ends the header. */
-function bodyLines(bytes: Buffer): number {
-  const lf = bytes.indexOf('\n\n');
-  const crlf = bytes.indexOf('\n\r\n');
-  if (lf < 0 && crlf < 0) return 0;
-  let at = crlf < 0 || (lf >= 0 && lf < crlf) ? lf + 2 : crlf + 3;
-  let lines = 0;
-  while (at < bytes.length) {
-    lines++;
-    const lineFeed = bytes.indexOf(0x0a, at);
-    if (lineFeed < 0) break;
-    at = lineFeed + 1;
+function bodyLines(octets: Octets): number {
+  /** Lines before the body, and in it; undefined before the empty line. */
+  let headerLines = 0;
+  let lines: number | undefined;
+  /** Of the line in progress. */
+  let length = 0;
+  let isCarriageReturn = false;
+  for (const chunk of chunksOf(octets)) {
+    for (let at = 0; at < chunk.length; ) {
+      const lineFeed = chunk.indexOf(0x0a, at);
+      const end = lineFeed < 0 ? chunk.length : lineFeed;
+      if (length === 0 && end > at) isCarriageReturn = chunk[at] === 0x0d;
+      length += end - at;
+      at = end + 1;
+      if (lineFeed < 0) break;
+      const isEmpty = length === 0 || (length === 1 && isCarriageReturn);
+      if (lines !== undefined) lines++;
+      else if (isEmpty && headerLines > 0) lines = 0;
+      headerLines++;
+      length = 0;
+    }
   }
-  return lines;
+  return lines === undefined ? 0 : lines + Math.min(length, 1);
 }
 
 /** The end of something, and not of a listing: of LIST and UIDL (numbers) or CAPA (words in capitals). */
-function looksLikeText(bytes: Buffer): boolean {
-  const lines = bytes.toString('latin1', 0, 65_536).split(/\r?\n/);
+function looksLikeText(octets: Octets): boolean {
+  const start = octets.read(0, Math.min(octets.length, 65_536));
+  const lines = start.toString('latin1').split(/\r?\n/);
   const listed = /^(?:\d+ \S+|[A-Z][A-Z0-9-]*(?: [A-Z0-9-]+)*)?\s*$/;
   return lines.filter((line) => !listed.test(line)).length >= textLinesMin;
 }

@@ -16,7 +16,7 @@ import { protocolText } from '../text.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName } from '../types.ts';
 import { answersLost } from './answers-lost.ts';
 import { type AnswerForm, answerForm, type Command, parseCommand, withoutSecrets } from './command.ts';
-import { MailText } from './mail-text.ts';
+import type { MailText } from './mail-text.ts';
 import { isTransmission, letsReadOn, type Pending } from './pending.ts';
 import { guessAnswerForm, isAnswerLine } from './server-only.ts';
 import { type Doubt, Session } from './session.ts';
@@ -59,7 +59,7 @@ export class Pop3Decoder implements DialogueDecoder {
 
   constructor(connection: Connection, options: DialogueOptions) {
     this.#out = new Outbox(options.trace);
-    this.#session = new Session(connection, this.#out);
+    this.#session = new Session(connection, this.#out, options.memory);
     this.#lossy = !connection.handshakeSeen;
   }
 
@@ -142,7 +142,7 @@ export class Pop3Decoder implements DialogueDecoder {
 
   /** Commands that nobody answers are not kept for ever. */
   #boundClient(): boolean {
-    if (this.#client.heldBytes <= dialogueLimits.unreadBytesMax) return false;
+    if (this.#client.heldBytes <= this.#session.memory.unreadBytesMax) return false;
     this.#pending = [];
     this.#lossy = true;
     this.#noteLimit(this.#client.place);
@@ -196,7 +196,7 @@ export class Pop3Decoder implements DialogueDecoder {
     const start = this.#server.peek(4).toString('latin1').toUpperCase();
     if (start.length < 4 || start.startsWith('+') || start === '-ERR') return false;
     this.#isGreeted = true;
-    this.#reading = { kind: 'mail', mail: new MailText(undefined, place, undefined) };
+    this.#reading = this.#session.beginMail(undefined, place, undefined);
     return true;
   }
 
@@ -208,7 +208,7 @@ export class Pop3Decoder implements DialogueDecoder {
   /** Nothing more is to be expected from the client, or too much waits for it. */
   get #isClientSilent(): boolean {
     if (this.#clientFinished && this.#client.isEmpty) return true;
-    return this.#server.heldBytes > dialogueLimits.unreadBytesMax;
+    return this.#server.heldBytes > this.#session.memory.unreadBytesMax;
   }
 
   /** The line behind the next one can be looked at, or never will: it is endless, or a hole stands before it. */
@@ -244,7 +244,7 @@ export class Pop3Decoder implements DialogueDecoder {
 
   #begin(form: AnswerForm, command: Command | undefined, answer: Line): void {
     const begin = this.#server.place ?? answer.start;
-    if (form === 'mail') this.#reading = { kind: 'mail', mail: new MailText(command, begin, answer) };
+    if (form === 'mail') this.#reading = this.#session.beginMail(command, begin, answer);
     if (form === 'listing') {
       this.#reading = { kind: 'listing', verb: command?.verb ?? '', begun: answer.start.seen };
     }
@@ -347,14 +347,13 @@ export class Pop3Decoder implements DialogueDecoder {
   #resumeWithin(place: Place): void {
     const pending = this.#pending.shift();
     const form = pending === undefined ? 'line' : answerForm(pending.command);
-    if (form === 'mail')
-      this.#reading = { kind: 'mail', mail: new MailText(pending?.command, place, undefined) };
+    if (form === 'mail') this.#reading = this.#session.beginMail(pending?.command, place, undefined);
     if (form === 'listing') this.#reading = { kind: 'listing', verb: '', begun: place.seen };
   }
 
   /** All that the client sent before `seen` has been read, or will not be read before this is answered. */
   #clientReadUpTo(seen: Sighting): boolean {
-    if (this.#clientFinished || this.#server.heldBytes > dialogueLimits.unreadBytesMax) return true;
+    if (this.#clientFinished || this.#server.heldBytes > this.#session.memory.unreadBytesMax) return true;
     const last = this.#pending.at(-1);
     if (last !== undefined && !isBefore(last.command.seen, seen)) return true;
     const next = this.#client.place;

@@ -26,7 +26,7 @@ export function rawMessage(
     direction: 'retrieved',
     method,
     layer,
-    bytes: message.bytes,
+    octets: message.octets,
     exact: true,
     complete: isWhole,
     missing: message.missing,

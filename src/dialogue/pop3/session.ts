@@ -1,12 +1,14 @@
 /** What the answers have told so far, RFC 1939 §4 and §5: who is logged in, and the mails of the maildrop. */
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection } from '../../stream/types.ts';
+import type { Line, Place } from '../half-stream.ts';
 import type { CollectedMessage } from '../message-collector.ts';
+import { type DialogueMemory, heapMemory } from '../octets.ts';
 import type { Outbox } from '../outbox.ts';
 import type { SaslExchange } from '../sasl.ts';
 import type { LayerName } from '../types.ts';
 import type { Command } from './command.ts';
-import { kindOfMail, type MailText } from './mail-text.ts';
+import { kindOfMail, MailText } from './mail-text.ts';
 import { rawMessage } from './raw-message.ts';
 import { beginsLikeMail } from './server-only.ts';
 
@@ -15,6 +17,7 @@ export type Doubt = 'none' | 'excerpt' | 'no mail';
 
 export class Session {
   readonly #out: Outbox;
+  readonly memory: DialogueMemory;
   connection: Connection;
   layer: LayerName = 'plain';
   /** The argument of USER, until PASS is answered. */
@@ -24,7 +27,8 @@ export class Session {
   readonly #sizes = new Map<number, number>();
   readonly #toldSizes = new Set<number>();
 
-  constructor(connection: Connection, out: Outbox) {
+  constructor(connection: Connection, out: Outbox, memory: DialogueMemory = heapMemory) {
+    this.memory = memory;
     this.connection = connection;
     this.#out = out;
   }
@@ -67,27 +71,41 @@ export class Session {
     this.#user = null;
   }
 
+  /** What is read next is the mail behind `answer`; see `MailText`. */
+  beginMail(
+    command: Command | undefined,
+    begin: Place,
+    answer: Line | undefined,
+  ): { readonly kind: 'mail'; readonly mail: MailText } {
+    return { kind: 'mail', mail: new MailText(command, begin, answer, this.memory) };
+  }
+
   /** The answer to RETR or TOP is over. */
   endMail(mail: MailText, ended: boolean, doubt: Doubt): void {
     const found = mail.finish();
-    const isDoubtful = doubt === 'excerpt' || (doubt === 'no mail' && !beginsLikeMail(found.bytes));
+    const isDoubtful =
+      doubt === 'excerpt' ||
+      (doubt === 'no mail' && !beginsLikeMail(found.octets.read(0, Math.min(found.octets.length, 128))));
     const message = isDoubtful && !this.#hasKnownSize(mail, found) ? withUnknownRest(found) : found;
     const kind = kindOfMail(mail, message, ended, (number) => this.#sizes.get(number));
     if (kind === 'header-listing') this.#out.add({ kind: 'tally', what: 'header-listing' });
     const isWhole = ended && message.missing.length === 0;
-    if (kind !== 'mail' || (!isWhole && message.bytes.length === 0)) return;
+    if (kind !== 'mail' || (!isWhole && message.octets.length === 0)) {
+      message.octets.release();
+      return;
+    }
     const { connection, layer } = this;
     const { verb = 'RETR', argument } = mail.command ?? {};
     const circumstances = { connection, layer, user: this.#user };
     this.#out.add(rawMessage(circumstances, verb, message, isWhole, mail.wireBytes));
     if (isWhole && mail.command !== undefined && verb === 'RETR') {
-      this.#noteSize(Number(argument), message.bytes.length);
+      this.#noteSize(Number(argument), message.octets.length);
     }
   }
 
   /** A mail of a size that the server told is no excerpt of TOP. */
-  #hasKnownSize(mail: MailText, { bytes }: CollectedMessage): boolean {
-    return mail.announcedBytes === bytes.length || this.#toldSizes.has(bytes.length);
+  #hasKnownSize(mail: MailText, { octets }: CollectedMessage): boolean {
+    return mail.announcedBytes === octets.length || this.#toldSizes.has(octets.length);
   }
 
   #noteSize(message: number, size: number): void {
@@ -98,6 +116,6 @@ export class Session {
 }
 
 function withUnknownRest(message: CollectedMessage): CollectedMessage {
-  const rest = { offset: message.bytes.length, length: undefined };
+  const rest = { offset: message.octets.length, length: undefined };
   return { ...message, missing: [...message.missing, rest] };
 }

@@ -3,7 +3,8 @@
  * be anything.
  */
 import type { Sighting, StreamGap } from '../../stream/types.ts';
-import type { HalfStream, Place } from '../half-stream.ts';
+import type { Place } from '../half-stream.ts';
+import type { MessageCollector } from '../message-collector.ts';
 import type { ChunkHeader } from './command.ts';
 import { startsWithField } from './lost-text.ts';
 import type { Overheard } from './overheard.ts';
@@ -39,13 +40,13 @@ export class ChunkReader {
   }
 
   /** Reads what one packet brought of the chunk into the transaction. */
-  read({ client, clientFinished }: Overheard, transaction: Transaction): ChunkProgress {
-    const chunks = transaction.beginChunk(this.#begin);
+  read({ client, clientFinished, memory }: Overheard, transaction: Transaction): ChunkProgress {
+    const chunks = transaction.beginChunk(this.#begin, memory);
     if (this.#left === 0) return 'end';
     const run = client.takeRun(this.#left);
     const gap = run === undefined ? client.takeGap() : undefined;
     if (run === undefined && gap === undefined) return clientFinished ? 'brokenOff' : 'wait';
-    if (gap !== undefined) return this.#readGap(gap, transaction);
+    if (gap !== undefined) return this.#readGap(gap, chunks, transaction);
     if (run !== undefined) {
       chunks.add(run.bytes, run.start);
       this.#lastSeen = run.start.seen;
@@ -54,10 +55,10 @@ export class ChunkReader {
     return this.#left === 0 ? 'end' : 'more';
   }
 
-  #readGap(gap: StreamGap, transaction: Transaction): ChunkProgress {
+  #readGap(gap: StreamGap, chunks: MessageCollector, transaction: Transaction): ChunkProgress {
     const isOvershot = gap.length > this.#left;
     const taken = Math.min(gap.length, this.#left);
-    transaction.beginChunk(this.#begin).addMissing(taken);
+    chunks.addMissing(taken);
     this.#lastSeen = gap.seen;
     this.#count(taken, transaction);
     if (isOvershot) return 'overshot';
@@ -71,7 +72,7 @@ export class ChunkReader {
 }
 
 /** Whole chunks may be among lost commands, unless the mail visibly begins with the octets that follow. */
-export function noteLostChunks(transaction: Transaction, client: HalfStream, begin: Place): void {
+export function noteLostChunks(transaction: Transaction, { client, memory }: Overheard, begin: Place): void {
   const isBeginning = !transaction.hasChunks && startsWithField(client.peek(128));
-  if (!isBeginning) transaction.beginChunk(begin).addMissing(undefined);
+  if (!isBeginning) transaction.beginChunk(begin, memory).addMissing(undefined);
 }

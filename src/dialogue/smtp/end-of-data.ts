@@ -11,6 +11,7 @@ import type { Sighting, StreamGap } from '../../stream/types.ts';
 import { DotLineScanner, DotUnstuffer, isStrictEnd } from '../dot-stuffing.ts';
 import { type Place, placeAt, type Run } from '../half-stream.ts';
 import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
+import { type DialogueMemory, joinOctets, type OctetLog } from '../octets.ts';
 
 export interface EndOfData {
   /** `strict`: CRLF.CRLF. `bareLf`: with a bare LF. `gap`: what was lost may hold the end. */
@@ -23,7 +24,17 @@ export interface EndOfData {
   readonly seen: Sighting;
 }
 
-type Piece = { readonly run: Run; readonly last: Sighting } | StreamGap;
+/** Octets in a row, and where the first and the last of them were seen. */
+interface Data {
+  readonly kind: 'data';
+  /** Offset in the log, which holds no lost octets. */
+  readonly from: number;
+  length: number;
+  readonly start: Place;
+  last: Sighting;
+}
+
+type Piece = Data | StreamGap;
 
 /** A candidate, and the piece it lies in, which begins at `pieceAt`. */
 interface Candidate extends EndOfData {
@@ -42,21 +53,31 @@ export interface CutText {
 
 const piecesBeforeMerge = 4096;
 const smallPieceBytes = 256;
+/** The octet before the end, the dot and its CRLF may have come one by one. */
+const looseAtEnd = 4;
+/** Octets that are read again at once. */
+const chunkBytes = 64 << 10;
+const chunk = Buffer.allocUnsafeSlow(chunkBytes);
 
 export class DataText {
   readonly #scanner = new DotLineScanner();
   readonly #begin: Place;
   readonly #isTail: boolean;
+  readonly #memory: DialogueMemory;
+  readonly #log: OctetLog;
   #pieces: Piece[] = [];
   /** Octets of the text and of what was read beyond a candidate, lost ones included. */
   #length = 0;
   /** Scanner offsets count no lost octets. */
   #lost = 0;
-  #kept = 0;
-  /** Pieces before this one are not worth merging any more, and the octets of both sorts. */
+  /** Lines that begin with a dot. */
+  #dotLines = 0;
+  #gaps = 0;
+  /** Octets were dropped at a limit. */
+  #cut = false;
+  /** Pieces before this one are not worth merging any more; where they end. */
   #settled = 0;
   #settledAt = 0;
-  #unsettledBytes = 0;
   #candidates: Candidate[] = [];
   #strictEnd: EndOfData | undefined;
   #lastSeen: Sighting;
@@ -65,8 +86,10 @@ export class DataText {
   dismissed = 0;
 
   /** `begin` is where the text begins, or would; `isTail`: what stood before it was lost. */
-  constructor(begin: Place, isTail = false) {
+  constructor(begin: Place, memory: DialogueMemory, isTail = false) {
     this.#begin = begin;
+    this.#memory = memory;
+    this.#log = memory.begin();
     this.#isTail = isTail;
     if (isTail) this.#scanner.skipGap();
     this.#lastSeen = begin.seen;
@@ -114,6 +137,7 @@ export class DataText {
     const base = this.#scanner.scanned;
     this.#lastSeen = run.start.seen;
     for (const line of this.#scanner.scan(run.bytes)) {
+      this.#dotLines += 1;
       if (line.kind !== 'end') continue;
       const strict = isStrictEnd(line);
       const end: EndOfData = {
@@ -145,6 +169,7 @@ export class DataText {
     this.#scanner.skipGap();
     this.#lost += gap.length;
     this.#lose(gap);
+    if (this.#gaps >= dialogueLimits.mailGapsMax) this.#cut = true;
   }
 
   /** The piece that is about to be added holds the end. */
@@ -159,67 +184,130 @@ export class DataText {
     let wanted = bytesMax;
     let seen: Sighting | undefined;
     for (const piece of this.#behind(end)) {
-      if ('kind' in piece || wanted <= 0) break;
+      if (piece.kind === 'gap' || wanted <= 0) break;
       seen ??= piece.start.seen;
-      parts.push(piece.bytes.subarray(0, wanted));
-      wanted -= piece.bytes.length;
+      parts.push(this.#log.read(piece.from, piece.from + Math.min(piece.length, wanted)));
+      wanted -= piece.length;
     }
     return { bytes: Buffer.concat(parts), seen };
   }
 
-  /** The text up to `end`, or all of it where it broke off. */
+  /** The text up to `end`, or all of it where it broke off. Nothing can be asked afterwards. */
   cut(end: EndOfData | undefined): CutText {
-    const unstuffer = new DotUnstuffer(end?.kind === 'bareLf' ? 'any' : 'crlf');
-    const collector = new MessageCollector();
+    const collector = new MessageCollector(this.#memory);
     const length = end?.textBytes ?? this.#length;
-    if (this.#isTail) {
-      unstuffer.skipGap();
-      collector.addMissing(undefined);
-    }
-    let at = 0;
-    for (const piece of this.#pieces) {
-      if (at >= length) break;
-      if ('kind' in piece) {
-        unstuffer.skipGap();
-        collector.addMissing(piece.length);
-        at += piece.length;
-        continue;
-      }
-      const bytes = piece.run.bytes.subarray(0, length - at);
-      const { text } = unstuffer.push({ bytes, start: piece.run.start });
-      for (const run of text) collector.add(run.bytes, run.start, piece.last);
-      at += piece.run.bytes.length;
-    }
+    if (this.#isTail) collector.addMissing(undefined);
+    const isPlain = this.#isPlain(end, length);
+    if (isPlain) this.#handOver(length, collector);
+    else this.#undoDots(length, end?.kind === 'bareLf' ? 'any' : 'crlf', collector);
     if (end === undefined || end.kind === 'gap') collector.addMissing(undefined);
-    const rest = end === undefined ? [] : [...this.#behind(end)];
+    const rest = end === undefined ? [] : [...this.#behind(end)].map((piece) => this.#runOf(piece));
+    if (!isPlain) this.#log.release();
     return { message: collector.finish(this.#begin), wireBytes: length, rest };
   }
 
-  *#behind(end: EndOfData): Generator<Run | StreamGap> {
+  /** The text is no mail. */
+  release(): void {
+    this.#log.release();
+  }
+
+  /** No octet has to be taken out of what was kept. */
+  #isPlain(end: EndOfData | undefined, length: number): boolean {
+    const dotLines = end === undefined || end.kind === 'gap' ? 0 : 1;
+    if (this.#dotLines > dotLines || this.#scanner.undecided > 0) return false;
+    if (length === 0 || length > this.#memory.mailBytesMax) return false;
+    return this.#gaps === 0;
+  }
+
+  #handOver(length: number, collector: MessageCollector): void {
+    const [first] = this.#pieces;
+    let at = 0;
+    let last = this.#begin.seen;
+    for (const piece of this.#pieces) {
+      if (at >= length) break;
+      if (piece.kind === 'data') last = piece.last;
+      at += piece.length;
+    }
+    const octets = joinOctets([{ of: this.#log, from: 0, to: length }]);
+    if (first?.kind === 'data') collector.adopt(octets, first.start, last);
+  }
+
+  #undoDots(length: number, lineEnds: 'crlf' | 'any', collector: MessageCollector): void {
+    const unstuffer = new DotUnstuffer(lineEnds);
+    if (this.#isTail) unstuffer.skipGap();
+    let at = 0;
+    for (const piece of this.#pieces) {
+      if (at >= length) break;
+      if (piece.kind === 'gap') {
+        unstuffer.skipGap();
+        collector.addMissing(Math.min(piece.length, length - at));
+      } else {
+        const wanted = Math.min(piece.length, length - at);
+        for (let done = 0; done < wanted; done += chunkBytes) {
+          const bytes = chunk.subarray(0, Math.min(chunkBytes, wanted - done));
+          this.#log.copy(chunk, 0, piece.from + done, piece.from + done + bytes.length);
+          const { text } = unstuffer.push({ bytes, start: placeAt(piece.start, done) });
+          for (const run of text) collector.add(run.bytes, run.start, piece.last);
+        }
+      }
+      at += piece.length;
+    }
+    if (this.#cut) collector.noteCut();
+  }
+
+  *#behind(end: EndOfData): Generator<Piece> {
     const { after } = end;
     const candidate = this.#candidates.find((each) => each.after === after);
     let at = candidate?.pieceAt ?? 0;
     for (let index = candidate?.piece ?? 0; index < this.#pieces.length; index++) {
       const piece = this.#pieces[index] as Piece;
-      const length = lengthOf(piece);
       const skipped = Math.max(after - at, 0);
-      at += length;
+      at += piece.length;
       if (at <= after) continue;
-      if ('kind' in piece) yield piece;
-      else yield { bytes: piece.run.bytes.subarray(skipped), start: placeAt(piece.run.start, skipped) };
+      if (piece.kind === 'gap' || skipped === 0) yield piece;
+      else {
+        const { from, length, start } = piece;
+        yield { ...piece, from: from + skipped, length: length - skipped, start: placeAt(start, skipped) };
+      }
     }
   }
 
-  #keep(run: Run): void {
-    if (this.#kept + run.bytes.length > dialogueLimits.messageBytesMax) {
-      this.#dropBeyondLimit(run);
-      return;
-    }
-    this.#kept += run.bytes.length;
-    this.#length += run.bytes.length;
-    this.#pieces.push({ run, last: run.start.seen });
-    this.#unsettledBytes += run.bytes.length;
-    this.#settleSometimes();
+  #runOf(piece: Piece): Run | StreamGap {
+    if (piece.kind === 'gap') return piece;
+    const { from, length, start } = piece;
+    return { bytes: this.#log.read(from, from + length), start };
+  }
+
+  #keep({ bytes, start }: Run): void {
+    const kept = this.#cut ? 0 : this.#append(bytes);
+    if (kept > 0) this.#keepPiece(kept, start);
+    if (kept < bytes.length) this.#dropBeyondLimit(bytes.length - kept, placeAt(start, kept));
+  }
+
+  /** Dots that were added, and the end, are none of the mail's octets. */
+  #append(bytes: Buffer): number {
+    const room = this.#memory.mailBytesMax + this.#dotLines + '.\r\n'.length - this.#log.length;
+    return this.#log.append(bytes.length <= room ? bytes : bytes.subarray(0, Math.max(room, 0)));
+  }
+
+  #keepPiece(length: number, start: Place): void {
+    const from = this.#log.length - length;
+    this.#pieces.push({ kind: 'data', from, length, start, last: start.seen });
+    this.#length += length;
+    if (this.#candidates.length === 0) this.#mergeBehind(looseAtEnd);
+    else this.#settleSometimes();
+  }
+
+  /** Where a packet begins is asked of the first one, of the last ones, and of those behind a candidate. */
+  #mergeBehind(loose: number): void {
+    const index = this.#pieces.length - loose - 1;
+    const [before, piece] = [this.#pieces[index - 1], this.#pieces[index]];
+    if (index < 2 || before?.kind !== 'data' || piece?.kind !== 'data') return;
+    if (index === this.#settled) this.#settledAt += piece.length;
+    else if (index < this.#settled) this.#settled--;
+    before.length += piece.length;
+    before.last = piece.last;
+    this.#pieces.splice(index, 1);
   }
 
   #settleSometimes(): void {
@@ -227,27 +315,28 @@ export class DataText {
   }
 
   /** The text grew over the limit: what is behind it can neither be kept nor be read again. */
-  #dropBeyondLimit(run: Run): void {
+  #dropBeyondLimit(length: number, { sequence, seen }: Place): void {
+    this.#cut = true;
     this.forgetCandidates();
-    const { sequence, seen } = run.start;
-    this.#lose({ kind: 'gap', sender: 'client', length: run.bytes.length, sequence, seen });
+    this.#lose({ kind: 'gap', sender: 'client', length, sequence, seen });
   }
 
   #lose(gap: StreamGap): void {
     const last = this.#pieces.at(-1);
     this.#length += gap.length;
-    if (last !== undefined && 'kind' in last && this.#candidates.length === 0) {
+    if (last?.kind === 'gap' && this.#candidates.length === 0) {
       this.#pieces[this.#pieces.length - 1] = { ...last, length: last.length + gap.length };
       if (this.#settled === this.#pieces.length) this.#settledAt = this.#length;
     } else {
       this.#pieces.push(gap);
+      this.#gaps++;
       this.#settleSometimes();
     }
   }
 
   /** Many tiny pieces would cost far more memory than their octets. */
   #settle(): void {
-    if (this.#unsettledBytes < piecesBeforeMerge * smallPieceBytes) {
+    if (this.#length - this.#settledAt < piecesBeforeMerge * smallPieceBytes) {
       const ends = this.#candidates.map(({ after }) => after);
       const merged = mergeNeighbours(this.#pieces.slice(this.#settled), this.#settledAt, ends);
       this.#pieces = this.#pieces.slice(0, this.#settled).concat(merged);
@@ -255,7 +344,6 @@ export class DataText {
     }
     this.#settled = this.#pieces.length;
     this.#settledAt = this.#length;
-    this.#unsettledBytes = 0;
   }
 
   /** Pieces that were not settled have become fewer: candidates lie in other ones. */
@@ -265,7 +353,7 @@ export class DataText {
     this.#candidates = this.#candidates.map((candidate) => {
       if (candidate.piece < this.#settled) return candidate;
       for (; piece < this.#pieces.length; piece++) {
-        const length = lengthOf(this.#pieces[piece] as Piece);
+        const { length } = this.#pieces[piece] as Piece;
         if (pieceAt + length >= candidate.after) break;
         pieceAt += length;
       }
@@ -274,35 +362,26 @@ export class DataText {
   }
 }
 
-function lengthOf(piece: Piece): number {
-  return 'kind' in piece ? piece.length : piece.run.bytes.length;
-}
-
 /** The pieces begin at octet `at`; what stands around one of `ends` keeps its place. */
 function mergeNeighbours(pieces: readonly Piece[], at: number, ends: readonly number[]): Piece[] {
   const merged: Piece[] = [];
-  let neighbours: Exclude<Piece, StreamGap>[] = [];
-  const join = (): void => {
-    const [first] = neighbours;
-    const last = neighbours.at(-1);
-    if (first === undefined || last === undefined) return;
-    const bytes = Buffer.concat(neighbours.map(({ run }) => run.bytes));
-    merged.push({ run: { bytes, start: first.run.start }, last: last.last });
-    neighbours = [];
-  };
+  let open: Data | undefined;
   let begin = at;
   let nextEnd = ends.findIndex((end) => end >= begin);
   if (nextEnd < 0) nextEnd = ends.length;
   for (const piece of pieces) {
-    const end = begin + lengthOf(piece);
+    const end = begin + piece.length;
     const isEnd = (ends[nextEnd] ?? Number.POSITIVE_INFINITY) <= end;
     while ((ends[nextEnd] ?? Number.POSITIVE_INFINITY) <= end) nextEnd++;
-    if (isEnd || 'kind' in piece) join();
-    if ('kind' in piece) merged.push(piece);
-    else neighbours.push(piece);
-    if (isEnd) join();
+    if (isEnd || piece.kind === 'gap') open = undefined;
+    if (piece.kind === 'data' && open !== undefined) {
+      open.length += piece.length;
+      open.last = piece.last;
+    } else {
+      merged.push(piece);
+      open = piece.kind === 'data' && !isEnd ? piece : undefined;
+    }
     begin = end;
   }
-  join();
   return merged;
 }

@@ -38,12 +38,12 @@ export class LossReader {
       if (isOpen && heard.nextIsCommand !== true) return 'wait';
     }
     const line = client.takeLineOrRest(clientFinished);
-    if (line !== undefined) return this.#readLine(line);
+    if (line !== undefined) return this.#readLine(line, heard);
     return clientFinished ? { kind: 'over', mail: this.#tail.finish() } : 'wait';
   }
 
-  #readLine(line: Line): LossProgress {
-    switch (this.#tail.add(line)) {
+  #readLine(line: Line, { memory }: Overheard): LossProgress {
+    switch (this.#tail.add(line, memory)) {
       case 'command':
         return { kind: 'command', line };
       case 'end':
@@ -54,11 +54,11 @@ export class LossReader {
   }
 
   /** Replies to what was lost; if the last of them is 354, the client's next octets are a text. */
-  #askedText({ replies }: Overheard, place: Place, client: HalfStream): DataText | undefined {
+  #askedText({ replies, memory }: Overheard, place: Place, client: HalfStream): DataText | undefined {
     for (let next = replies.peek(); next && isBefore(next.seen, place.seen); next = replies.peek()) {
       replies.take();
       if (next.kind === 'reply') this.#tail.noteAnswer(next.code);
     }
-    return this.#tail.lastAnswer === 354 ? this.#tail.beginText(place, client.peek(128)) : undefined;
+    return this.#tail.lastAnswer === 354 ? this.#tail.beginText(place, client.peek(128), memory) : undefined;
   }
 }

@@ -7,6 +7,7 @@
  */
 import type { StreamGap } from '../../stream/types.ts';
 import type { Line, Place } from '../half-stream.ts';
+import type { DialogueMemory } from '../octets.ts';
 import { looksLikeCommand } from './command.ts';
 import { DataText } from './end-of-data.ts';
 import type { HeldMail } from './pending.ts';
@@ -52,9 +53,9 @@ export class LostText {
    * The server had asked for text before these octets: they are the mail. It is whole if what was lost
    * is no more than the commands that were answered meanwhile, and it begins as a mail does.
    */
-  beginText(place: Place, start: Buffer): DataText {
+  beginText(place: Place, start: Buffer, memory: DialogueMemory): DataText {
     const isExplained = this.#lost <= dataBytes + (this.#answers - 1) * commandBytesMax;
-    return new DataText(place, this.#lost > 0 && !(isExplained && startsWithField(start)));
+    return new DataText(place, memory, this.#lost > 0 && !(isExplained && startsWithField(start)));
   }
 
   addGap(gap: StreamGap): void {
@@ -62,9 +63,9 @@ export class LostText {
     else this.#text.addGap(gap);
   }
 
-  add(line: Line): 'text' | 'command' | 'end' {
+  add(line: Line, memory: DialogueMemory): 'text' | 'command' | 'end' {
     if (line.end !== 'cut' && looksLikeCommand(line.bytes.toString('latin1', 0, 1024))) return 'command';
-    this.#text ??= new DataText(line.start, true);
+    this.#text ??= new DataText(line.start, memory, true);
     this.#lines++;
     const bytes = Buffer.concat([line.bytes, Buffer.from(lineEnds[line.end])]);
     this.#text.add({ bytes, start: line.start });

@@ -2,10 +2,12 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sender, Sighting, StreamData, StreamGap } from '../../stream/types.ts';
 import { HalfStream } from '../half-stream.ts';
+import type { DialogueMemory } from '../octets.ts';
 import { commandBytesLookedAt, looksLikeCommand } from './command.ts';
 import { ReplyReader } from './reply.ts';
 
 export class Overheard {
+  readonly memory: DialogueMemory;
   readonly client = new HalfStream();
   readonly replies = new ReplyReader();
   #clientFinished = false;
@@ -17,7 +19,8 @@ export class Overheard {
   /** The client went on as if it had heard a server that the capture has not. */
   #isOneSided = false;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, memory: DialogueMemory) {
+    this.memory = memory;
     this.#isLossy = !connection.handshakeSeen;
   }
 
@@ -67,7 +70,7 @@ export class Overheard {
 
   /** Too much of the client waits for replies. */
   get waitsTooLong(): boolean {
-    return this.client.heldBytes > dialogueLimits.unreadBytesMax;
+    return this.client.heldBytes > this.memory.unreadBytesMax;
   }
 
   /** Only the client is captured, as far as can be told. */

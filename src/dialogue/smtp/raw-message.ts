@@ -25,7 +25,7 @@ export function rawMessage(
   const { connection, layer, helo, user } = circumstances;
   const { message } = mail;
   const isWhole = mail.ended && message.missing.length === 0;
-  if (!isWhole && message.bytes.length === 0) return undefined;
+  if (!isWhole && message.octets.length === 0) return undefined;
   const limit = anomaly('dialogue.message-limit', `frame ${message.first.seen.frame}`, 'the mail was cut');
   return {
     kind: 'message',
@@ -34,7 +34,7 @@ export function rawMessage(
     direction: directionOf(connection, user),
     method: mail.method,
     layer,
-    bytes: message.bytes,
+    octets: message.octets,
     exact: true,
     complete: isWhole,
     missing: message.missing,

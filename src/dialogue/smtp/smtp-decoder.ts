@@ -13,6 +13,7 @@ import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sighting, StreamEvent } from '../../stream/types.ts';
 import type { Line } from '../half-stream.ts';
 import { takeRest } from '../layer-rest.ts';
+import { heapMemory } from '../octets.ts';
 import { Outbox } from '../outbox.ts';
 import { SaslExchange } from '../sasl.ts';
 import { protocolText } from '../text.ts';
@@ -58,7 +59,7 @@ export class SmtpDecoder implements DialogueDecoder {
 
   constructor(connection: Connection, options: DialogueOptions) {
     this.#out = new Outbox(options.trace);
-    this.#heard = new Overheard(connection);
+    this.#heard = new Overheard(connection, options.memory ?? heapMemory);
     this.#unanswered = new Unanswered(this.#heard, this.#out);
     this.#session = new Session(connection, this.#out);
     this.#text = new TextReader(this.#heard);
@@ -280,7 +281,7 @@ export class SmtpDecoder implements DialogueDecoder {
   /** Chunks follow their command at once; they are read when the commands before them are answered. */
   #readChunk(reader: ChunkReader, line: Line): boolean {
     const { transaction } = this.#session;
-    if (this.#commandsLost) noteLostChunks(transaction, this.#heard.client, line.start);
+    if (this.#commandsLost) noteLostChunks(transaction, this.#heard, line.start);
     this.#commandsLost = false;
     const progress = reader.read(this.#heard, transaction);
     const { header, left, lastSeen: seen } = reader;

@@ -76,7 +76,7 @@ export class TextReader {
     if (isCommand === true) return 'commands';
     const place = this.#heard.client.nextPlace;
     if (isCommand === undefined || place === undefined) return 'wait';
-    this.resume(new DataText(place));
+    this.resume(new DataText(place, this.#heard.memory));
     return 'more';
   }
 

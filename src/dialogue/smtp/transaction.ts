@@ -2,6 +2,7 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Place } from '../half-stream.ts';
 import { MessageCollector } from '../message-collector.ts';
+import type { DialogueMemory } from '../octets.ts';
 import type { Envelope } from '../types.ts';
 import type { HeldMail } from './pending.ts';
 
@@ -46,9 +47,9 @@ export class Transaction {
   }
 
   /** A chunk begins; its octets are to be added to what is returned. */
-  beginChunk(begin: Place): MessageCollector {
+  beginChunk(begin: Place, memory: DialogueMemory): MessageCollector {
     this.#chunkBegin = begin;
-    this.#chunks ??= new MessageCollector();
+    this.#chunks ??= new MessageCollector(memory);
     return this.#chunks;
   }
 

@@ -99,8 +99,8 @@ export class Unanswered {
 
   /** Replies without commands, as when the client is not captured, are not kept for ever. */
   boundReplies(): void {
-    const { replies } = this.#heard;
-    if (replies.half.heldBytes <= dialogueLimits.unreadBytesMax) return;
+    const { replies, memory } = this.#heard;
+    if (replies.half.heldBytes <= memory.unreadBytesMax) return;
     while (replies.take() !== undefined);
     while (replies.half.takeRun(Number.MAX_SAFE_INTEGER) ?? replies.half.takeGap());
     this.#noteLimit();

@@ -100,7 +100,7 @@ for (const [name, turns, expected] of forms) {
   test(`ImapDecoder reads an APPEND with ${name}`, () => {
     const found = mails([...login, ...turns]);
     assert.deepEqual(
-      found.map(({ bytes, accepted, mailbox }) => [bytes.toString(), accepted, mailbox]),
+      found.map(({ octets, accepted, mailbox }) => [octets.read().toString(), accepted, mailbox]),
       expected,
     );
     for (const each of found) {
@@ -118,7 +118,7 @@ test('ImapDecoder counts an APPEND that was refused before its text', () => {
     server('a3 OK\r\n'),
   ]);
   assert.deepEqual(
-    events.map((event) => (event.kind === 'message' ? event.bytes.toString() : event)),
+    events.map((event) => (event.kind === 'message' ? event.octets.read().toString() : event)),
     [{ kind: 'tally', what: 'refused' }, mail],
   );
 });
@@ -129,13 +129,13 @@ test('ImapDecoder marks a CATENATE with URLs as incomplete', () => {
     client(`a2 APPEND Sent CATENATE (URL "/INBOX/;UID=1" TEXT {${size}+}\r\n${mail})\r\n`),
     server('a2 OK\r\n'),
   ]);
-  assert.deepEqual([found?.bytes.toString(), found?.complete, found?.exact], [mail, false, false]);
+  assert.deepEqual([found?.octets.read().toString(), found?.complete, found?.exact], [mail, false, false]);
 });
 
 test('ImapDecoder hands out an APPEND broken off in its literal', () => {
   const [found] = mails([...login, client('a2 APPEND Sent {500}\r\n'), server('+\r\n'), client(mail)]);
   assert.deepEqual(
-    [found?.bytes.toString(), found?.complete, found?.accepted, found?.missing],
+    [found?.octets.read().toString(), found?.complete, found?.accepted, found?.missing],
     [mail, false, null, [{ offset: size, length: 500 - size }]],
   );
 });
@@ -148,7 +148,7 @@ test('ImapDecoder takes the announced octets where the consent was lost', () => 
     client(`${mail}\r\n`),
     server('a2 OK\r\n'),
   ]);
-  assert.deepEqual([found?.bytes.toString(), found?.accepted], [mail, true]);
+  assert.deepEqual([found?.octets.read().toString(), found?.accepted], [mail, true]);
 });
 
 for (const plus of ['', '+']) {
@@ -158,7 +158,7 @@ for (const plus of ['', '+']) {
       client(`a2 APPEND Sent {${size}${plus}}\r\n${mail}\r\na3 APPEND Nowhere {77}\r\na4 LOGOUT\r\n`),
     ]);
     assert.deepEqual(
-      found.map(({ bytes, accepted, user }) => [bytes.toString(), accepted, user]),
+      found.map(({ octets, accepted, user }) => [octets.read().toString(), accepted, user]),
       [[mail, null, 'tina']],
     );
   });
@@ -184,7 +184,7 @@ test('ImapDecoder flags an APPEND whose command was lost, and no login literal',
     server('a4 OK\r\na5 OK\r\n'),
   ]);
   assert.deepEqual(
-    found.map(({ bytes, complete, direction }) => [bytes.toString(), complete, direction]),
+    found.map(({ octets, complete, direction }) => [octets.read().toString(), complete, direction]),
     [[body, false, 'appended']],
   );
 });

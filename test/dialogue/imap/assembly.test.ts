@@ -40,7 +40,13 @@ test('ImapDecoder puts pieces of any order and overlap together', () => {
     ...piece('', 25, 20, mail),
   ]);
   assert.deepEqual(
-    found.map(({ method, bytes, complete, exact, uid }) => [method, bytes.toString(), complete, exact, uid]),
+    found.map(({ method, octets, complete, exact, uid }) => [
+      method,
+      octets.read().toString(),
+      complete,
+      exact,
+      uid,
+    ]),
     [['FETCH BODY[]<partial>', mail, true, true, 7]],
   );
 });
@@ -52,13 +58,13 @@ test('ImapDecoder knows by RFC822.SIZE that the last piece was the last', () => 
     ...piece('', 0, 30, mail),
     ...piece('', 30, mail.length - 30, mail),
   ]);
-  assert.deepEqual([found?.bytes.toString(), found?.complete], [mail, true]);
+  assert.deepEqual([found?.octets.read().toString(), found?.complete], [mail, true]);
 });
 
 test('ImapDecoder flags pieces that do not make a whole mail', () => {
   const [found] = mails([...start, ...piece('', 0, 10, mail), ...piece('', 20, 10, mail)]);
   assert.deepEqual(
-    [found?.bytes.toString(), found?.complete, found?.missing],
+    [found?.octets.read().toString(), found?.complete, found?.missing],
     [
       mail.slice(0, 10) + mail.slice(20, 30),
       false,
@@ -98,7 +104,7 @@ test('ImapDecoder names the holes of a piece by their place in the mail', () => 
     ...piece('', 60, 1000, mail),
   ]);
   assert.deepEqual(
-    [found?.bytes.toString(), found?.missing],
+    [found?.octets.read().toString(), found?.missing],
     [mail.slice(0, 25) + mail.slice(29), [{ offset: 25, length: 4 }]],
   );
 });
@@ -119,7 +125,7 @@ for (const [name, first, second] of [
   test(`ImapDecoder joins ${name}`, () => {
     const found = mails([...start, ...ask('x', first), ...ask('y', second)]);
     assert.deepEqual(
-      found.map(({ method, bytes, complete, exact }) => [method, bytes.toString(), complete, exact]),
+      found.map(({ method, octets, complete, exact }) => [method, octets.read().toString(), complete, exact]),
       [['FETCH sections', mail, true, false]],
     );
   });
@@ -139,9 +145,12 @@ test('ImapDecoder makes a message of ENVELOPE, BODYSTRUCTURE and all leaf parts'
   ]);
   assert.deepEqual(rest, []);
   assert.equal(found?.complete, true);
-  const boundary = /boundary="([^"]+)"/.exec(found.bytes.toString())?.[1];
+  const boundary = /boundary="([^"]+)"/.exec(found.octets.read().toString())?.[1];
   assert.equal(
-    found.bytes.toString().replaceAll(boundary ?? '?', 'B'),
+    found.octets
+      .read()
+      .toString()
+      .replaceAll(boundary ?? '?', 'B'),
     [
       'Date: Fri, 28 Jan 2022 09:30:00 +0800',
       'Subject: =?utf-8?B?5Y+w?=',
@@ -175,7 +184,7 @@ test('ImapDecoder makes a message of ENVELOPE, BODYSTRUCTURE and all leaf parts'
 test('ImapDecoder flags a message of which only some parts were fetched', () => {
   const [found] = mails([...start, ...ask('x', `${envelope} ${mixed}`), ...ask('y', section('1', 'hello'))]);
   assert.equal(found?.complete, false);
-  assert.match(found.bytes.toString(), /\r\n\r\nhello\r\n--/);
+  assert.match(found.octets.read().toString(), /\r\n\r\nhello\r\n--/);
 });
 
 test('ImapDecoder reads a single part with the header of HEADER.FIELDS', () => {
@@ -189,7 +198,7 @@ test('ImapDecoder reads a single part with the header of HEADER.FIELDS', () => {
     ...ask('y', section('1', 'aGk=')),
   ]);
   assert.equal(
-    found?.bytes.toString(),
+    found?.octets.read().toString(),
     'Subject: s\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: BASE64\r\n\r\naGk=',
   );
   assert.equal(found.complete, true);
@@ -199,7 +208,7 @@ test('ImapDecoder tells by its first delimiter that a text is a multipart', () =
   const parts = '--xy\r\nContent-Type: text/plain\r\n\r\nhi\r\n--xy--\r\n';
   const [found] = mails([...start, ...ask('x', `${envelope} ${section('TEXT', parts)}`)]);
   assert.match(
-    found?.bytes.toString() ?? '',
+    found?.octets.read().toString() ?? '',
     /Content-Type: multipart\/mixed;\r\n boundary="xy"\r\n\r\n--xy/,
   );
 });
@@ -208,7 +217,7 @@ test('ImapDecoder writes no field that a value of ENVELOPE smuggles in', () => {
   const subject = 'x\r\nBcc: evil@example.org';
   const sneaky = `ENVELOPE (NIL {${subject.length}}\r\n${subject} NIL NIL NIL NIL NIL NIL NIL NIL)`;
   const [found] = mails([...start, ...ask('x', `${sneaky} ${section('TEXT', 'hi')}`)]);
-  assert.match(found?.bytes.toString() ?? '', /^Subject: x Bcc: evil@example.org\r\n/);
+  assert.match(found?.octets.read().toString() ?? '', /^Subject: x Bcc: evil@example.org\r\n/);
 });
 
 test('ImapDecoder makes no row of sections whose mail was fetched whole', () => {
@@ -234,7 +243,7 @@ test('ImapDecoder joins sections of one mail that were fetched by number and by 
     ...ask('BODY[TEXT]', section('TEXT', text)),
   ]);
   assert.deepEqual(
-    found.map(({ bytes, uid }) => [bytes.toString(), uid]),
+    found.map(({ octets, uid }) => [octets.read().toString(), uid]),
     [[mail, 7]],
   );
 });
@@ -250,7 +259,7 @@ test('ImapDecoder hands out sections known by number alone when another mailbox 
     server(`* 3 FETCH (BODY[TEXT] {2}\r\nho)\r\nx3 OK\r\n`),
   ]);
   assert.deepEqual(
-    found.map(({ mailbox, complete, bytes }) => [mailbox, complete, bytes.toString().trim()]),
+    found.map(({ mailbox, complete, octets }) => [mailbox, complete, octets.read().toString().trim()]),
     [
       ['INBOX', false, 'hi'],
       ['Other', false, 'ho'],
@@ -272,7 +281,7 @@ test('ImapDecoder takes no short piece for the last because an answer to a longe
   ];
   const found = messagesOf(decode(cuts(turns)[0]?.[1] ?? [])).filter(({ uid }) => uid === 8);
   assert.deepEqual(
-    found.map(({ bytes, complete }) => [bytes.toString(), complete]),
+    found.map(({ octets, complete }) => [octets.read().toString(), complete]),
     [[long.slice(0, 60), true]],
   );
 });

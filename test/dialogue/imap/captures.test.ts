@@ -39,7 +39,10 @@ for (const name of names) {
       (each) => each.protocol === 'imap' && each.complete && each.layer === 'plain',
     );
     const exact = found.filter((each) => each.exact && each.complete && each.method !== 'APPEND CATENATE');
-    assert.deepEqual(exact.map(({ bytes }) => sha256(bytes)).sort(), whole.map((each) => each.sha256).sort());
+    assert.deepEqual(
+      exact.map(({ octets }) => sha256(octets.read())).sort(),
+      whole.map((each) => each.sha256).sort(),
+    );
     const decodable = messages.filter((each) => each.method === 'FETCH sections' && each.decodable);
     const sections = found.filter(({ method }) => method === 'FETCH sections');
     assert.ok(sections.length >= decodable.length, `${sections.length} of ${decodable.length} from sections`);

@@ -29,7 +29,7 @@ test('ImapDecoder hands out a fetched mail with its mailbox, user and UID', () =
   ]);
   assert.deepEqual(rest, []);
   assert.ok(found);
-  assert.equal(found.bytes.toString(), mail);
+  assert.equal(found.octets.read().toString(), mail);
   const { method, direction, uid, mailbox, user, complete, exact, accepted, layer, wireBytes } = found;
   assert.deepEqual(
     { method, direction, uid, mailbox, user, complete, exact, accepted, layer, wireBytes },
@@ -83,7 +83,7 @@ for (const [name, response, method] of responses) {
   test(`ImapDecoder finds the mail in a FETCH with ${name}`, () => {
     const found = mails([...login, ...fetched('FETCH 2 BODY[]', response)]);
     assert.deepEqual(
-      found.map((each) => [each.method, each.uid, each.bytes.toString(), each.complete]),
+      found.map((each) => [each.method, each.uid, each.octets.read().toString(), each.complete]),
       [[method, 17, mail, true]],
     );
   });
@@ -91,7 +91,7 @@ for (const [name, response, method] of responses) {
 
 test('ImapDecoder takes a mail that came as a quoted string', () => {
   const [found] = mails([...login, ...fetched('FETCH 1 BODY[]', '* 1 FETCH (BODY[] "A: \\"b\\" \\\\ c")')]);
-  assert.equal(found?.bytes.toString(), 'A: "b" \\ c');
+  assert.equal(found?.octets.read().toString(), 'A: "b" \\ c');
 });
 
 test('ImapDecoder makes no mail of NIL', () => {
@@ -165,7 +165,7 @@ test('ImapDecoder finds fetched mails where only the server was captured', () =>
   const turns = [...login, ...fetched('FETCH 1 BODY[]', `* 1 FETCH (BODY[] ${literal(mail)})`)];
   const found = mails(turns.filter(({ sender }) => sender === 'server'));
   assert.deepEqual(
-    found.map(({ bytes, complete, user }) => [bytes.toString(), complete, user]),
+    found.map(({ octets, complete, user }) => [octets.read().toString(), complete, user]),
     [[mail, true, null]],
   );
 });
@@ -180,7 +180,7 @@ test('ImapDecoder notes a hole inside a literal and reads on behind it', () => {
     server(`${mail.slice(30)})\r\n* 2 FETCH (UID 6 BODY[] ${literal(mail)})\r\na3 OK\r\n`),
   ]);
   assert.deepEqual(
-    found.map(({ bytes, complete, missing, uid }) => [bytes.toString(), complete, missing, uid]),
+    found.map(({ octets, complete, missing, uid }) => [octets.read().toString(), complete, missing, uid]),
     [
       [mail.slice(0, 20) + mail.slice(30), false, [{ offset: 20, length: 10 }], 5],
       [mail, true, [], 6],
@@ -197,7 +197,7 @@ test('ImapDecoder goes on at the next sure response after a gap beyond a literal
     server(`${literal(mail)})\r\n* 3 FETCH (UID 7 BODY[] ${literal(mail)})\r\na3 OK\r\n`),
   ]);
   const third = found.find(({ uid }) => uid === 7);
-  assert.equal(third?.bytes.toString(), mail);
+  assert.equal(third?.octets.read().toString(), mail);
   const first = found.find(({ uid }) => uid === 5);
   assert.deepEqual([first?.complete, first?.missing], [false, [{ offset: 20, length: mail.length - 20 }]]);
 });
@@ -211,7 +211,7 @@ test('ImapDecoder flags the rest of a mail whose announcement was lost', () => {
     server(`${body} UID 5 FLAGS (\\Seen))\r\na3 OK done\r\n`),
   ]);
   assert.deepEqual(
-    found.map(({ bytes, complete, missing }) => [bytes.toString(), complete, missing]),
+    found.map(({ octets, complete, missing }) => [octets.read().toString(), complete, missing]),
     [[body, false, [{ offset: 0, length: undefined }]]],
   );
 });
@@ -253,7 +253,7 @@ for (const [name, length] of [
     ]);
     const [first, second] = messagesOf(events);
     assert.deepEqual([first?.complete, first?.anomalies[0]?.code], [false, 'dialogue.literal-mismatch']);
-    assert.deepEqual([second?.uid, second?.bytes.toString(), second?.complete], [9, mail, true]);
+    assert.deepEqual([second?.uid, second?.octets.read().toString(), second?.complete], [9, mail, true]);
   });
 }
 
@@ -265,7 +265,7 @@ test('ImapDecoder reads a capture that begins in the middle of a session', () =>
   ];
   const found = mails(turns, { handshakeSeen: false });
   assert.deepEqual(
-    found.map(({ bytes }) => bytes.toString()),
+    found.map(({ octets }) => octets.read().toString()),
     [mail],
   );
 });
@@ -291,7 +291,7 @@ test('ImapDecoder knows where a literal begins whose announcement lost only its 
     server(`${mail.slice(9)})\r\na3 OK\r\n`),
   ]);
   assert.deepEqual(
-    found.map(({ bytes, uid, missing }) => [bytes.toString(), uid, missing]),
+    found.map(({ octets, uid, missing }) => [octets.read().toString(), uid, missing]),
     [[mail.slice(9), 5, [{ offset: 0, length: 9 }]]],
   );
 });

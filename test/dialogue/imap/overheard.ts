@@ -61,8 +61,8 @@ function shown(events: readonly DialogueEvent[]): string[] {
 }
 
 function summary(message: RawMessage) {
-  const { first, last, connection, bytes, ...rest } = message;
-  return { ...rest, bytes: bytes.toString('latin1'), firstFrame: first.frame, lastFrame: last.frame };
+  const { first, last, connection, octets, ...rest } = message;
+  return { ...rest, bytes: octets.read().toString('latin1'), firstFrame: first.frame, lastFrame: last.frame };
 }
 
 function numbers(_key: string, value: unknown): unknown {

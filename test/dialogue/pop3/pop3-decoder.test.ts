@@ -28,9 +28,9 @@ function everyWay(
 }
 
 const told = ({ messages }: Heard): string[] =>
-  messages.map(({ method, bytes, complete, missing }) => {
+  messages.map(({ method, octets, complete, missing }) => {
     const holes = missing.map(({ offset, length }) => `${offset}+${length ?? '?'}`).join();
-    return `${method} ${JSON.stringify(bytes.toString('latin1'))}${complete ? '' : ` ${holes}`}`;
+    return `${method} ${JSON.stringify(octets.read().toString('latin1'))}${complete ? '' : ` ${holes}`}`;
   });
 
 const login = `
@@ -506,9 +506,12 @@ test('Pop3Decoder calls no answer whole that a lost answer gave to the wrong com
   for (let index = 0; index < answers.length; index++) {
     const said = answers.map((answer, at) => (at === index ? lost(server(answer)) : server(answer)));
     everyWay([...start, client(commands), ...said], (heard, way) => {
-      for (const { bytes, complete } of heard.messages) {
-        const isTrue = bytes.toString('latin1') === 'Subject: x\r\n\r\nall of it\r\n';
-        assert(isTrue || !complete, `${way}, without answer ${index + 1}: ${bytes.toString('latin1')}`);
+      for (const { octets, complete } of heard.messages) {
+        const isTrue = octets.read().toString('latin1') === 'Subject: x\r\n\r\nall of it\r\n';
+        assert(
+          isTrue || !complete,
+          `${way}, without answer ${index + 1}: ${octets.read().toString('latin1')}`,
+        );
       }
     });
   }

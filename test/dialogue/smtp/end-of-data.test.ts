@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Run } from '../../../src/dialogue/half-stream.ts';
+import { heapMemory } from '../../../src/dialogue/octets.ts';
 import { DataText } from '../../../src/dialogue/smtp/end-of-data.ts';
 import { SmtpDecoder } from '../../../src/dialogue/smtp/smtp-decoder.ts';
 import type { Sighting } from '../../../src/stream/types.ts';
@@ -16,26 +17,26 @@ const runOf = (text: string, index: number): Run => ({
 test('DataText keeps what stands around a candidate apart, however tiny its pieces are', () => {
   const early = `${'a'.repeat(6000)}\n.\n`;
   const late = `${'b'.repeat(9000)}\r\n.\r\n`;
-  const text = new DataText({ sequence: 0, seen: seen(0) });
+  const text = new DataText({ sequence: 0, seen: seen(0) }, heapMemory);
   for (const [index, octet] of [...`${early}${late}`].entries()) text.add(runOf(octet, index));
   const [end] = text.candidates;
   assert.ok(end !== undefined && text.strictEnd !== undefined);
   assert.equal(text.peekBehind(end, 3).bytes.toString(), 'bbb');
   assert.equal(text.peekBehind(end, 3).seen?.frame, early.length);
   const { message, rest } = text.cut(end);
-  assert.equal(message.bytes.toString(), `${'a'.repeat(6000)}\n`);
+  assert.equal(message.octets.read().toString(), `${'a'.repeat(6000)}\n`);
   const behind = rest.map((each) => ('kind' in each ? '?' : each.bytes.toString())).join('');
   assert.equal(behind, late);
   assert.ok(rest.length < 5000, `${rest.length} pieces`);
 });
 
 test('DataText stops at a candidate and goes on behind it', () => {
-  const text = new DataText({ sequence: 0, seen: seen(0) });
+  const text = new DataText({ sequence: 0, seen: seen(0) }, heapMemory);
   const rest = text.add(runOf('one\n.\ntwo\r\n.\r\nQUIT\r\n', 0), true);
   assert.equal(rest?.bytes.toString(), 'two\r\n.\r\nQUIT\r\n');
   assert.equal(text.candidates.length, 1);
   assert.equal(rest && text.add(rest, true)?.bytes.toString(), 'QUIT\r\n');
-  assert.equal(text.cut(text.strictEnd).message.bytes.toString(), 'one\n.\ntwo\r\n');
+  assert.equal(text.cut(text.strictEnd).message.octets.read().toString(), 'one\n.\ntwo\r\n');
 });
 
 /** So many mails of bare LF in one flight, with all replies behind them. */
@@ -57,8 +58,8 @@ for (const last of ['lf', 'crlf'] as const) {
       if (way === 'per byte') continue;
       const { messages } = hear(new SmtpDecoder(connection, { trace: false }), events);
       const wrong = messages.filter(
-        ({ bytes, complete, accepted, envelope }, index) =>
-          bytes.toString().trimEnd() !== `text of ${index}` ||
+        ({ octets, complete, accepted, envelope }, index) =>
+          octets.read().toString().trimEnd() !== `text of ${index}` ||
           envelope?.to.join() !== `${index}@c` ||
           !complete ||
           accepted !== true,

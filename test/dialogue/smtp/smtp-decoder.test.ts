@@ -30,8 +30,8 @@ function everyWay(
 }
 
 /** One line for each mail: method, text, envelope and what became of it. */
-function told({ method, bytes, envelope, accepted, complete }: RawMessage): string {
-  const text = JSON.stringify(bytes.toString('latin1'));
+function told({ method, octets, envelope, accepted, complete }: RawMessage): string {
+  const text = JSON.stringify(octets.read().toString('latin1'));
   const to = envelope === null ? 'unknown' : `${envelope.from}>${envelope.to.join(',')}`;
   return `${method} ${text} ${to} ${accepted === null ? 'unanswered' : accepted ? 'accepted' : 'refused'}${complete ? '' : ' incomplete'}`;
 }
@@ -665,8 +665,8 @@ for (const [seconds, mails] of [
     assert.deepEqual(first.events, []);
     const { messages } = hear(decoder, [oneSided(`${unansweredMail}`, 2, seconds)]);
     assert.equal(messages.length, mails);
-    for (const { bytes, accepted, complete } of messages)
-      assert.deepEqual([bytes.toString(), accepted, complete], ['x\r\n', null, true]);
+    for (const { octets, accepted, complete } of messages)
+      assert.deepEqual([octets.read().toString(), accepted, complete], ['x\r\n', null, true]);
   });
 }
 

@@ -30,9 +30,9 @@ function everyWay(
 }
 
 const told = ({ messages }: Heard): string[] =>
-  messages.map(({ bytes, accepted, complete, envelope, missing }) =>
+  messages.map(({ octets, accepted, complete, envelope, missing }) =>
     [
-      JSON.stringify(bytes.toString('latin1')),
+      JSON.stringify(octets.read().toString('latin1')),
       envelope?.to.join() ?? 'unknown',
       accepted,
       complete ? 'whole' : missing.map(({ offset, length }) => `${offset}+${length ?? '?'}`).join(),
@@ -61,7 +61,7 @@ test('SmtpDecoder loses at most the mail that a lost packet belongs to', () => {
   for (let index = 0; index < turns.length; index++) {
     const damaged = turns.map((turn, at) => (at === index ? lost(turn) : turn));
     everyWay(damaged, ({ messages }, way) => {
-      const texts = messages.map(({ bytes }) => bytes.toString('latin1'));
+      const texts = messages.map(({ octets }) => octets.read().toString('latin1'));
       const whole = ['one', 'two', 'three'].filter((name) => texts.includes(`text of ${name}\r\n`));
       const name = `${way}, lost: ${turns[index]?.bytes.toString('latin1')}`;
       assert.ok(whole.length >= 2, name);
