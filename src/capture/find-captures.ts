@@ -7,9 +7,9 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
-import { captureLimits } from '../core/limits.ts';
 import { groupIntoSeries, type ProbedCapture } from './capture-series.ts';
 import { dateInPath } from './path-date.ts';
+import { probeCapture } from './probe-capture.ts';
 import type { CaptureSummary } from './read-capture.ts';
 import type { CaptureFile, CaptureSeries } from './types.ts';
 
@@ -124,6 +124,8 @@ class CaptureSearch {
     for (const entry of entries) {
       const inside = relativePath === '' ? entry.name : `${relativePath}/${entry.name}`;
       if (entry.isSymbolicLink()) this.#links.push(inside);
+      // Of years of captures in one folder only those near the day are looked at.
+      else if (entry.isFile() && this.#isOfOtherDay(inside)) this.#ignore(inside, 'other-day');
       else await this.#visit(inside);
     }
   }
@@ -142,15 +144,20 @@ class CaptureSearch {
     else this.#ignore(relativePath, 'not-a-capture');
   }
 
+  #isOfOtherDay(relativePath: string): boolean {
+    const date = dateInPath(relativePath);
+    return date !== undefined && !isNear(date, this.#day);
+  }
+
   async #consider(relativePath: string, stats: Stats): Promise<void> {
     const date = dateInPath(relativePath);
-    if (date !== undefined && !isNear(date, this.#day)) {
+    if (this.#isOfOtherDay(relativePath)) {
       this.#ignore(relativePath, 'other-day');
       return;
     }
     let probed: CaptureSummary;
     try {
-      probed = await probe(this.#pathOf(relativePath));
+      probed = await probeCapture(this.#pathOf(relativePath), stats);
     } catch (error) {
       if (!(error instanceof MailprocError)) throw error;
       this.#ignore(relativePath, 'unreadable');
@@ -190,23 +197,6 @@ class CaptureSearch {
     if (relativePath === '') return this.#root;
     return this.#root.endsWith(path.sep) ? this.#root + relativePath : `${this.#root}/${relativePath}`;
   }
-}
-
-/** Reads until the first packet is seen: for its time, and for the interfaces described before it. */
-async function probe(file: string): Promise<CaptureSummary> {
-  // A day without captures costs no decoder.
-  const { readCapture } = await import('./read-capture.ts');
-  let hasPacket = false;
-  return readCapture(
-    file,
-    {
-      packet: () => {
-        hasPacket = true;
-      },
-      anomaly: () => {},
-    },
-    { readBytes: captureLimits.probeReadBytes, isEnough: () => hasPacket },
-  );
 }
 
 function originOf(probed: CaptureSummary): string {

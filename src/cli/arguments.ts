@@ -5,13 +5,15 @@ import { version } from '../core/version.ts';
 import { type GivenSettings, readConfigFile, readSettings, settle } from './config-file.ts';
 import { addOperatorCommands, type OperatorRequest } from './operator-arguments.ts';
 import { definitions, type Settings, settingNames } from './options.ts';
+import { addWatchCommand, type WatchRequest } from './watch-arguments.ts';
 
 export type Request =
   | IngestRequest
   | ListRequest
   | { readonly command: 'explain'; readonly files: readonly string[]; readonly settings: Settings }
   | ImagesRequest
-  | OperatorRequest;
+  | OperatorRequest
+  | WatchRequest;
 
 export interface IngestRequest {
   readonly command: 'ingest';
@@ -83,6 +85,7 @@ function createProgram(take: (request: Promise<Request>) => void): Command {
     const limit = readLimit(options.limit);
     take(gatherSettings(options).then((settings) => ({ command: 'list', date, limit, settings })));
   });
+  addWatchCommand(program, gatherSettings, take);
   addOperatorCommands(program, gatherSettings, take);
   addExplain(program, take);
   addImages(program, take);

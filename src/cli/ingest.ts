@@ -19,7 +19,7 @@ export async function runIngest({ root, date, settings }: IngestRequest, log: Lo
       { hint: 'write the rows to a file with --store ndjson:FILE' },
     );
   }
-  const job = jobOf(root, await dayOf(date, settings.timezone), settings);
+  const job = { ...jobOf(root, settings), day: await dayOf(date, settings.timezone) };
   const bar = await progressBar(settings.progress && !settings.quiet);
   try {
     const report = await runJob(job, watcherOf(log, bar.update), untilInterrupted());
@@ -32,10 +32,9 @@ export async function runIngest({ root, date, settings }: IngestRequest, log: Lo
   }
 }
 
-export function jobOf(root: string, day: string, settings: Settings): Job {
+export function jobOf(root: string, settings: Settings): Omit<Job, 'day'> {
   return {
     root,
-    day,
     timeZone: settings.timezone,
     store: settings.store,
     imageFolder: settings.images,
@@ -66,7 +65,7 @@ export function tellOutcome(report: Report, log: Log): void {
     log.trouble('run.damaged', text, { day, capture: first.path, captures: captures.damaged.length });
   }
   if (captures.busy > 0) {
-    const text = `${day}: ${captures.busy} captures left to another run that is at them now`;
+    const text = `${day}: ${counted(captures.busy, 'capture')} left to another run that is at them now`;
     log.trouble('run.busy', text, { day, captures: captures.busy });
   }
   if (report.interrupted) {
@@ -76,6 +75,11 @@ export function tellOutcome(report: Report, log: Log): void {
   const sum = (field: 'added' | 'replaced') =>
     Object.values(mails).reduce((total, counts) => total + counts[field], 0);
   const [added, completed] = [sum('added'), sum('replaced')];
-  const text = `${day}: ${captures.read} captures read, ${added} mails new, ${completed} completed`;
+  const mail = `${counted(added, 'new mail')}${completed > 0 ? `, ${completed} completed` : ''}`;
+  const text = `${day}: ${counted(captures.read, 'capture')} read, ${mail}`;
   log.event('run.done', text, { day, captures: captures.read, added, completed, seconds });
+}
+
+export function counted(value: number, noun: string): string {
+  return `${value} ${noun}${value === 1 ? '' : 's'}`;
 }

@@ -41,6 +41,10 @@ async function run(request: Request, log: Log): Promise<number> {
       const { runExplain } = await import('./explain.ts');
       return runExplain(request.files, request.settings);
     }
+    case 'watch': {
+      const { runWatch } = await import('./watch.ts');
+      return runWatch(request, log);
+    }
     default: {
       const { runOperatorRequest } = await import('./operators.ts');
       return runOperatorRequest(request, log);

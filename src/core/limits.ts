@@ -16,6 +16,8 @@ export const captureLimits = {
   searchedBlockBytesMax: 512 << 10,
   /** Octets read of a file to tell what it is, and when and where it was captured. */
   probeReadBytes: 256 << 10,
+  /** Beginnings of captures kept by a process that follows a folder, some 600 octets each. */
+  probesRemembered: 16_384,
   /** Captures of one name pattern that run beside each other; more are taken for captures of their own. */
   openSeriesMax: 16,
   /** One read of a compressed file. */
@@ -232,6 +234,35 @@ export const pipelineLimits = {
   leaseRenewMs: 10_000,
   /** Looks at a day that differs, while a run may be writing. */
   verifyLooksMax: 5,
+} as const;
+
+/** How a folder is followed. */
+export const watchLimits = {
+  /** From the first change to the run that reads it: what is written at once is read at once. */
+  settleMs: 500,
+  /** Rest behind a run, so that a capture that grows without end is not read without end. */
+  restMsMin: 1000,
+  /** Rest behind a run in times of what the run took: a growing capture is read from its beginning each time. */
+  restTimes: 3,
+  /** First and longest pause after a failure; the pauses double. */
+  retryMsMin: 1000,
+  retryMsMax: 60_000,
+  /** How long captures are left to another run before they are looked at again. */
+  busyMs: 10_000,
+  /** Longest sleep: the day of a zone may change early or late, and machines are suspended. */
+  sleepMsMax: 60_000,
+  /** Time of day from which on nothing of the day before is awaited: behind `afterMidnightSeconds`. */
+  finishTime: '00:16:00',
+  /** Longest wait for a batch when it shall end; then it ends as if it had been killed, which is safe, too. */
+  endMsMax: 1800,
+  /** How often folders are looked through where the system tells of no changes. */
+  pollMs: 2000,
+  /** How often all is looked through although the system tells: it may have had more to tell than it could. */
+  sweepMs: 600_000,
+  /** Changed files noted one by one; of more nobody asks whose day they are. */
+  changesMax: 10_000,
+  /** Folders that are watched; each costs a handle of the system, and one above all are polled. */
+  foldersMax: 8192,
 } as const;
 
 export const mysqlLimits = {

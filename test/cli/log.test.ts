@@ -30,7 +30,7 @@ test('mailproc --log json says on standard error what was done, one object a lin
     const { level, code, day, captures, added } = line ?? { level: '', code: '' };
     assert.deepEqual([level, code, day, captures, added], ['info', 'run.done', '2022-01-28', 5, 91]);
     assert.match(String(line?.['time']), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
-    assert.match(String(line?.['msg']), /5 captures read, 91 mails new/);
+    assert.match(String(line?.['msg']), /5 captures read, 91 new mails/);
   }));
 
 test('mailproc --log json --verbose names capture and frame of every anomaly', () =>
