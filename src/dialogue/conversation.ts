@@ -64,6 +64,8 @@ export interface ConversationSummary {
   };
 }
 
+const nothing: readonly DialogueEvent[] = [];
+
 interface PeeledLayer {
   readonly name: LayerSummary['name'];
   readonly layer: Layer;
@@ -143,13 +145,19 @@ export class Conversation {
     };
   }
 
-  *receive(event: StreamEvent): Generator<DialogueEvent> {
-    if (this.#noMail !== null || event.kind === 'open') return;
+  /** What `event` completed; to be gone through to its end before the next event. */
+  receive(event: StreamEvent): Iterable<DialogueEvent> {
+    if (this.#noMail !== null || event.kind === 'open') return nothing;
     if (event.kind === 'data') {
       this.#octets += event.bytes.length;
       if (this.#encrypted) this.#encryptedOctets += event.bytes.length;
     }
-    yield* this.#pass(this.#reversed ? reverse(event) : event, 0);
+    const heard = this.#reversed ? reverse(event) : event;
+    const decoder = this.#decoder;
+    if (decoder === undefined || this.#layers.length > 0) return this.#pass(heard, 0);
+    // Nearly every packet of a mail comes here, and completes nothing: generators would cost more than it does.
+    const events = decoder.receive(heard);
+    return events.length === 0 ? nothing : this.#handOn(events);
   }
 
   *#pass(event: StreamEvent, depth: number): Generator<DialogueEvent> {
@@ -163,7 +171,7 @@ export class Conversation {
         yield* this.#fromLayer(peeled, inner, isGone ? depth - 1 : depth);
       }
     } else if (this.#decoder) {
-      yield* this.#decode(this.#decoder, event);
+      yield* this.#handOn(this.#decoder.receive(event));
     } else {
       yield* this.#sniff(event, depth);
     }
@@ -185,9 +193,10 @@ export class Conversation {
     }
   }
 
-  *#decode(decoder: DialogueDecoder, event: StreamEvent): Generator<DialogueEvent> {
+  /** What the decoder of the protocol made of an event. */
+  *#handOn(events: readonly DialogueEvent[]): Generator<DialogueEvent> {
     let upgrade: Upgrade | undefined;
-    for (const out of decoder.receive(event)) {
+    for (const out of events) {
       if (out.kind === 'message') this.#mailOctets += out.wireBytes;
       if (out.kind === 'upgrade') upgrade = out;
       else yield out.kind === 'anomaly' ? this.#located(out) : out;

@@ -180,7 +180,9 @@ export class HalfStream {
     const piece = this.#pieces[this.#head];
     if (piece?.kind !== 'data' || bytesMax <= 0) return undefined;
     const start = placeAt(piece.place, this.#offset);
-    const bytes = piece.bytes.subarray(this.#offset, this.#offset + bytesMax);
+    // A view is an object of its own: what is taken whole needs none.
+    const isWhole = this.#offset === 0 && piece.bytes.length <= bytesMax;
+    const bytes = isWhole ? piece.bytes : piece.bytes.subarray(this.#offset, this.#offset + bytesMax);
     this.#consume(bytes.length);
     return { bytes, start };
   }
@@ -259,8 +261,12 @@ export class HalfStream {
   }
 
   #line(length: number, terminated: boolean): Line {
-    const parts: Buffer[] = [];
     const start = this.place as Place;
+    const piece = this.#pieces[this.#head];
+    if (terminated && piece?.kind === 'data' && this.#offset + length <= piece.bytes.length) {
+      return this.#lineWithin(piece.bytes, length, start);
+    }
+    const parts: Buffer[] = [];
     let last = start.seen;
     for (let left = length; left > 0; ) {
       const run = this.takeRun(left) as Run;
@@ -273,6 +279,15 @@ export class HalfStream {
     const crlf = whole[length - 2] === CR;
     const bytes = whole.subarray(0, length - (crlf ? 2 : 1));
     return { bytes, end: crlf ? 'crlf' : 'lf', start, last, wireBytes: length };
+  }
+
+  /** The usual case: one packet carried the whole line, and one view shows it. */
+  #lineWithin(piece: Buffer, length: number, start: Place): Line {
+    const end = this.#offset + length;
+    const crlf = length >= 2 && piece[end - 2] === CR;
+    const bytes = piece.subarray(this.#offset, end - (crlf ? 2 : 1));
+    this.#consume(length);
+    return { bytes, end: crlf ? 'crlf' : 'lf', start, last: start.seen, wireBytes: length };
   }
 
   /** Drops the rest of a shortened line; false while its end has not arrived. */

@@ -4,6 +4,7 @@ import type { Sender, Sighting } from '../stream/types.ts';
 import type { DialogueEvent } from './types.ts';
 
 const traceLengthMax = 200;
+const nothing: readonly DialogueEvent[] = [];
 
 export class Outbox {
   readonly #isTraced: boolean;
@@ -21,14 +22,16 @@ export class Outbox {
     this.add(anomaly(code, seen === undefined ? 'connection' : `frame ${seen.frame}`, detail));
   }
 
-  /** The text must hold no secrets. */
-  trace(sender: Sender, text: string, seen: Sighting): void {
-    if (this.#isTraced) this.add({ kind: 'trace', sender, text: text.slice(0, traceLengthMax), seen });
+  /** The text must hold no secrets; it is made only where somebody wants to see it. */
+  trace(sender: Sender, text: () => string, seen: Sighting): void {
+    if (this.#isTraced) this.add({ kind: 'trace', sender, text: text().slice(0, traceLengthMax), seen });
   }
 
   /** What was handed out since the last call. */
   take(): readonly DialogueEvent[] {
     const events = this.#events;
+    // Most events complete nothing.
+    if (events.length === 0) return nothing;
     this.#events = [];
     return events;
   }

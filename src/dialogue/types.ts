@@ -107,7 +107,7 @@ export interface DialogueOptions {
  */
 export interface DialogueDecoder {
   /** An `upgrade` is the last event yielded: what follows comes through the new layer. */
-  receive(event: StreamEvent): Iterable<DialogueEvent>;
+  receive(event: StreamEvent): readonly DialogueEvent[];
   /** The conversation goes on in another layer; messages from now on carry its name. */
   layerChanged(layer: LayerName): void;
 }

@@ -85,7 +85,7 @@ export class ImapDecoder implements DialogueDecoder {
     if (layer === 'compress') this.#begin('deflate');
   }
 
-  receive(event: StreamEvent): Iterable<DialogueEvent> {
+  receive(event: StreamEvent): readonly DialogueEvent[] {
     if (this.#over || event.kind === 'open') return [];
     if (event.kind === 'close') this.#close(event);
     else this.#push(event);

@@ -112,7 +112,7 @@ export class Pop3Decoder implements DialogueDecoder {
   }
 
   #receiveCommand(command: Command): void {
-    this.#out.trace('client', withoutSecrets(command), command.seen);
+    this.#out.trace('client', () => withoutSecrets(command), command.seen);
     const [mechanism = '', initialResponse] = command.argument.split(/\s+/, 2);
     const isExchange = command.verb === 'AUTH' && mechanism !== '';
     const exchange = isExchange ? new SaslExchange(mechanism, initialResponse) : undefined;
@@ -123,7 +123,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #readSaslResponse(): boolean {
     const line = this.#client.takeLineOrRest(this.#clientFinished);
     if (line === undefined) return false;
-    this.#out.trace('client', '***', line.start.seen);
+    this.#out.trace('client', () => '***', line.start.seen);
     this.#pending[0]?.exchange?.respond(line.bytes);
     this.#isSaslTurn = false;
     return true;
@@ -220,7 +220,7 @@ export class Pop3Decoder implements DialogueDecoder {
 
   #receiveAnswer(line: Line, pending: Pending | undefined, isGreeting: boolean): void {
     const text = protocolText(line.bytes.subarray(0, 1024));
-    this.#out.trace('server', text, line.start.seen);
+    this.#out.trace('server', () => text, line.start.seen);
     const isContinuation = /^\+(?:\s|$)/.test(text);
     if (isContinuation && pending?.exchange !== undefined) this.#isSaslTurn = true;
     // Whatever is no answer was not asked for.

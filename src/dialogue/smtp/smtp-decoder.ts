@@ -231,12 +231,11 @@ export class SmtpDecoder implements DialogueDecoder {
   #receiveCommand(line: Line): void {
     const command = parseCommand(line);
     const { seen, verb, argument } = command;
-    this.#out.trace('client', withoutSecrets(command), seen);
+    this.#out.trace('client', () => withoutSecrets(command), seen);
     if (verb === 'MAIL' || verb === 'RSET') this.#commandsLost = false;
-    const start = line.bytes.subarray(0, commandBytesLookedAt);
-    this.#session.isSmtp ||= looksLikeCommand(protocolText(start));
+    this.#session.isSmtp ||= looksLikeCommand(protocolText(line.bytes.subarray(0, commandBytesLookedAt)));
     const header = verb === 'BDAT' ? parseChunkHeader(argument) : undefined;
-    const [mechanism = '', initialResponse] = argument.split(/\s+/, 2);
+    const [mechanism = '', initialResponse] = verb === 'AUTH' ? argument.split(/\s+/, 2) : [];
     if (header !== undefined) {
       this.#reading = { kind: 'chunk', reader: new ChunkReader(header, line.start), line };
     } else if (verb === 'DATA') {
@@ -260,7 +259,7 @@ export class SmtpDecoder implements DialogueDecoder {
     }
     const line = client.takeLineOrRest(clientFinished);
     if (line === undefined) return false;
-    this.#out.trace('client', '***', line.start.seen);
+    this.#out.trace('client', () => '***', line.start.seen);
     exchange.respond(line.bytes);
     this.#reading = commands;
     this.#unanswered.add({ kind: 'sasl', exchange, seen: line.start.seen });

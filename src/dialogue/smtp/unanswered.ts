@@ -141,7 +141,7 @@ export class Unanswered {
   }
 
   #trace(reply: Reply): void {
-    const text = protocolText(Buffer.from(`${reply.code} ${reply.text}`, 'latin1'));
+    const text = (): string => protocolText(Buffer.from(`${reply.code} ${reply.text}`, 'latin1'));
     this.#out.trace('server', text, reply.seen);
   }
 }
