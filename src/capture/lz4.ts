@@ -69,14 +69,14 @@ async function* unpackLegacyFrame(packed: PackedInput): AsyncGenerator<Uint8Arra
 
 /** One block of output behind the history that its matches may refer to. */
 class Lz4Output {
-  readonly #bytes: Buffer;
+  /** Made for the first block: frames without one are small and may be many. */
+  #bytes = Buffer.alloc(0);
   readonly #blockBytesMax: number;
   /** History and the last block end here. */
   #end = 0;
 
   constructor(blockBytesMax: number) {
     this.#blockBytesMax = blockBytesMax;
-    this.#bytes = Buffer.allocUnsafeSlow(historyBytes + blockBytesMax);
   }
 
   /** The next block refers to nothing before it. */
@@ -99,6 +99,7 @@ class Lz4Output {
   }
 
   #keepHistory(): number {
+    if (this.#bytes.length === 0) this.#bytes = Buffer.allocUnsafeSlow(historyBytes + this.#blockBytesMax);
     const kept = Math.min(this.#end, historyBytes);
     this.#bytes.copyWithin(0, this.#end - kept, this.#end);
     return kept;

@@ -10,12 +10,13 @@ export const zstdMagic = 0xfd2f_b528;
 const blockBytesMax = 128 << 10;
 
 export async function* unpackZstd(packed: PackedInput): AsyncGenerator<Uint8Array, void, void> {
+  const moves = new WindowMoves();
   for (;;) {
     const magic = await packed.next(4);
     if (magic === undefined) return;
     const number = magic.readUInt32LE(0);
     if (isSkippable(number)) await packed.skip((await packed.take(4)).readUInt32LE(0));
-    else if (number === zstdMagic) yield* unpackFrame(packed, magic);
+    else if (number === zstdMagic) yield* unpackFrame(packed, magic, moves);
     else throw new PackedDamage('zstd: no frame where one should begin');
   }
 }
@@ -25,12 +26,16 @@ export function isSkippable(magic: number): boolean {
   return magic >>> 4 === 0x184d2a5;
 }
 
-async function* unpackFrame(packed: PackedInput, magic: Buffer): AsyncGenerator<Uint8Array, void, void> {
+async function* unpackFrame(
+  packed: PackedInput,
+  magic: Buffer,
+  moves: WindowMoves,
+): AsyncGenerator<Uint8Array, void, void> {
   const descriptor = await packed.take(1);
   const flags = descriptor.readUInt8(0);
   const layout = headerLayout(flags);
   const header = await packed.take(layout.window + layout.dictionary + layout.contentSize);
-  checkHeader(layout, header);
+  const windowBytes = checkedWindow(layout, header);
   // Few captures are packed so: all others go without its code.
   const { Decompress } = await import('fzstd');
   const produced: Uint8Array[] = [];
@@ -41,8 +46,11 @@ async function* unpackFrame(packed: PackedInput, magic: Buffer): AsyncGenerator<
   for (let isLast = false; !isLast; ) {
     const block = await takeBlock(packed);
     isLast = block.isLast;
+    moves.begin(windowBytes);
     push(decompressor, block.octets, false);
-    yield* produced.splice(0);
+    const pieces = produced.splice(0);
+    moves.earn(block.octets.length, pieces);
+    yield* pieces;
   }
   const hasChecksum = (flags & 0x04) !== 0;
   if (hasChecksum) push(decompressor, await packed.take(4), false);
@@ -78,7 +86,8 @@ function headerLayout(flags: number): HeaderLayout {
   };
 }
 
-function checkHeader(layout: HeaderLayout, header: Buffer): void {
+/** Octets of the frame's window. */
+function checkedWindow(layout: HeaderLayout, header: Buffer): number {
   const { window, dictionary } = layout;
   if (dictionary > 0 && header.readUIntLE(window, dictionary) !== 0) {
     throw new PackedDamage('zstd: the file needs a dictionary');
@@ -89,6 +98,30 @@ function checkHeader(layout: HeaderLayout, header: Buffer): void {
   if (windowBytes > captureLimits.zstdWindowBytesMax) {
     const limit = captureLimits.zstdWindowBytesMax;
     throw new PackedDamage(`zstd: window of ${windowBytes} octets is more than ${limit}`);
+  }
+  return windowBytes;
+}
+
+/**
+ * fzstd moves the whole window at every block. A file of tiny blocks in a large window would take hours for each
+ * megabyte, so what is moved must stand in proportion to what is read.
+ */
+class WindowMoves {
+  #left: number = captureLimits.zstdMovedBytesMax;
+
+  begin(windowBytes: number): void {
+    this.#left -= windowBytes;
+    if (this.#left < 0) throw new PackedDamage('zstd: blocks too small for their window');
+  }
+
+  earn(storedBytes: number, pieces: readonly Uint8Array[]): void {
+    const contentBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    this.#left += Math.max(
+      storedBytes * captureLimits.zstdMovedPerStoredByte,
+      contentBytes * captureLimits.zstdMovedPerContentByte,
+    );
+    // What was earned is not saved up.
+    this.#left = Math.min(this.#left, captureLimits.zstdMovedBytesMax);
   }
 }
 

@@ -26,6 +26,12 @@ export const captureLimits = {
   gzipStepBytes: 16 << 10,
   /** Window of a zstd frame; the reference decoder refuses more, too (RFC 8878 §3.1.1.1.2 asks for 8 MiB). */
   zstdWindowBytesMax: 128 << 20,
+  /** Octets of windows moved for nothing: each block moves the whole window, however little it holds. */
+  zstdMovedBytesMax: 2 ** 32,
+  /** Octets of a window moved for each octet of a file: a flush every 128 octets at the usual window of 8 MiB. */
+  zstdMovedPerStoredByte: 1 << 16,
+  /** The same for each octet of content: full blocks of 128 KiB in the largest window. */
+  zstdMovedPerContentByte: 1 << 10,
 } as const;
 
 export const packetLimits = {

@@ -181,6 +181,29 @@ describe('readCapture', () => {
     assert.equal(atLimit.anomalies[0]?.detail, 'the file is empty');
   });
 
+  test('readCapture gives up zstd whose blocks are too small for their window', {
+    timeout: 60_000,
+  }, async (t) => {
+    const block = (octets: Buffer, isLast = false): Buffer => {
+      const header = Buffer.alloc(3);
+      header.writeUIntLE((octets.length << 3) | Number(isLast), 0, 3);
+      return Buffer.concat([header, octets]);
+    };
+    const frame = (windowDescriptor: number, blocks: number): Buffer => {
+      const start = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, windowDescriptor]);
+      const tiny = Array.from({ length: blocks }, () => block(Buffer.alloc(1)));
+      return Buffer.concat([start, block(write.section()), ...tiny, block(Buffer.alloc(0), true)]);
+    };
+    const folder = temporaryFolder(t);
+    // 128 MiB: a megabyte of such blocks would take hours.
+    const hostile = await recordBytes(folder, frame(0x88, 250_000));
+    assert.equal(hostile.anomalies[0]?.detail, 'zstd: blocks too small for their window');
+    assert.ok(hostile.summary.contentBytes < 1000);
+    // 256 KiB: blocks of an octet each are odd, but cost no more than others.
+    const odd = await recordBytes(folder, frame(0x40, 5000));
+    assert.deepEqual([odd.summary.contentBytes, odd.summary.skippedBytes], [28 + 5000, 0]);
+  });
+
   test('readCapture says what a file is that is no capture, and reads no further', async (t) => {
     const folder = temporaryFolder(t);
     for (const [content, detail, code] of [
