@@ -34,6 +34,7 @@ class AddressParser {
   /** Behind it no quoted string closes any more, so a quote there is only a character. */
   #lastQuote: number;
   readonly #lastParenthesis: number;
+  readonly #lastGreater: number;
   /** The mailbox in progress: words before the bracket, with and without their quotes. */
   #phrase: string[] = [];
   #source: string[] = [];
@@ -47,6 +48,7 @@ class AddressParser {
     this.#context = context;
     this.#lastQuote = text.lastIndexOf('"');
     this.#lastParenthesis = text.lastIndexOf(')');
+    this.#lastGreater = text.lastIndexOf('>');
     this.#parse();
   }
 
@@ -145,9 +147,9 @@ class AddressParser {
         break;
     }
     // A route holds commas: `<@relay,@other:user@host>`.
-    if (this.#text[end] === ',' && /^\s*@/.test(this.#text.slice(start + 1, start + 20))) {
-      const close = this.#text.indexOf('>', end);
-      if (close >= 0) end = close;
+    const mayBeRoute = this.#text[end] === ',' && end < this.#lastGreater;
+    if (mayBeRoute && /^\s*@/.test(this.#text.slice(start + 1, start + 20))) {
+      end = this.#text.indexOf('>', end);
     }
     this.#angle = bareAddress(this.#text.slice(start + 1, end));
     return this.#text[end] === '>' ? end + 1 : end;
@@ -245,15 +247,17 @@ function bareAddress(angle: string): string {
 function withoutBrackets(source: string, phrase: string, comment: string): Address {
   if (!source.includes('@')) {
     // The whole mailbox may have been inside an encoded word.
-    const inner = /^(.*)<([^<>\s]+@[^<>\s]+)>$/.exec(phrase);
-    if (inner !== null) return { name: (inner[1] ?? '').replaceAll('"', '').trim(), address: inner[2] ?? '' };
+    const open = phrase.endsWith('>') ? phrase.lastIndexOf('<') : -1;
+    const inner = phrase.slice(open + 1, -1);
+    if (open >= 0 && isAddress(inner))
+      return { name: phrase.slice(0, open).replaceAll('"', '').trim(), address: inner };
     if (phrase.includes('@') && !/\s/.test(phrase)) return { name: comment, address: phrase };
     const localUser = /^[\w.+-]+$/.test(source) && source === phrase;
     return localUser
       ? { name: comment, address: phrase }
       : { name: phrase === '' ? comment : phrase, address: '' };
   }
-  const spaced = source.replaceAll(/\s*([@.])\s*/g, '$1');
+  const spaced = withoutBlanksAtDots(source);
   if (!/\s/.test(spaced) || spaced.startsWith('"')) return { name: comment, address: spaced };
   const words = source.split(/\s+/);
   const address = words.find((word) => word.includes('@')) ?? source;
@@ -262,4 +266,18 @@ function withoutBrackets(source: string, phrase: string, comment: string): Addre
     .join(' ')
     .replaceAll('"', '');
   return { name: name === '' ? comment : name, address };
+}
+
+/** Characters on both sides of an `@`, and nothing that ends an address. */
+function isAddress(text: string): boolean {
+  const at = text.indexOf('@', 1);
+  return at > 0 && at < text.length - 1 && !/[<>\s]/.test(text);
+}
+
+/** `a . b @ c` as `a.b@c`. */
+function withoutBlanksAtDots(source: string): string {
+  return source.replace(/\s+/g, (blanks, offset: number) => {
+    const [before, behind] = [source[offset - 1], source[offset + blanks.length]];
+    return before === '@' || before === '.' || behind === '@' || behind === '.' ? '' : blanks;
+  });
 }

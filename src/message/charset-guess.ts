@@ -6,6 +6,7 @@
  * What is left is told apart by how each charset's text looks: pairs, single letters, frequent lead octets.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
+import { TextDecoder } from 'node:util';
 import type { CharsetContext } from './charset.ts';
 import { canonicalCharset, isChinese } from './charset-label.ts';
 
@@ -140,8 +141,7 @@ function hasThreeOctets(bytes: Buffer): boolean {
 
 function guessByShape(sample: Buffer, shape: Shape, context: CharsetContext): string {
   const fallback = canonicalCharset(context.defaultCharset) ?? 'gb18030';
-  const fits = (charset: string): boolean =>
-    !new TextDecoder(charset).decode(sample, { stream: true }).includes('\ufffd');
+  const fits = (charset: string): boolean => isAllOf(sample, charset);
   if (looksShiftJis(shape) && fits('shift_jis')) return 'shift_jis';
   if (looksEucJp(shape) && fits('euc-jp')) return 'euc-jp';
   const runs = shape.evenRuns + shape.oddRuns;
@@ -157,6 +157,19 @@ function guessByShape(sample: Buffer, shape: Shape, context: CharsetContext): st
     return shape.highLetters > shape.lowLetters ? 'windows-1251' : 'koi8-r';
   }
   return shape.oddRuns === 0 ? 'gb18030' : 'windows-1252';
+}
+
+const decoders = new Map<string, TextDecoder>();
+
+/** Every octet has a meaning in `charset`; a character may be cut off at the end. */
+function isAllOf(sample: Buffer, charset: string): boolean {
+  // To make a decoder costs more than short texts do, and a mail may have a hundred thousand of them.
+  const decoder = decoders.get(charset) ?? new TextDecoder(charset);
+  decoders.set(charset, decoder);
+  const text = decoder.decode(sample, { stream: true });
+  // Ends the stream: the next text begins anew.
+  decoder.decode();
+  return !text.includes('\ufffd');
 }
 
 /** Kana (leads 0x82 and 0x83) are about half of Japanese text and rare leads elsewhere. */

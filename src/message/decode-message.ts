@@ -101,10 +101,19 @@ function messageIdOf(header: Header): string | undefined {
   const text = unfold(raw).trim();
   const open = text.indexOf('<');
   const close = text.lastIndexOf('>');
-  const usual = /<([^<>\s]+@[^<>\s]+)>/.exec(text)?.[1];
+  const usual = bracketed(text);
   const id = usual ?? (open < 0 ? text : text.slice(open + 1, close < open ? undefined : close));
   const clean = id.replace(/[\x00-\x20\x7f]/g, '');
   return clean === '' ? undefined : clean;
+}
+
+/** What stands in the first brackets that hold an `@` between other characters. */
+function bracketed(text: string): string | undefined {
+  for (const [, inner = ''] of text.matchAll(/<([^<>\s]+)>/g)) {
+    const at = inner.indexOf('@', 1);
+    if (at > 0 && at < inner.length - 1) return inner;
+  }
+  return undefined;
 }
 
 function mailerOf(header: Header, context: CharsetContext): string | undefined {

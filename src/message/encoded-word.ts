@@ -34,11 +34,12 @@ interface Word {
 export function decodeEncodedWords(text: string, context: CharsetContext): string {
   let open = text.indexOf('=?');
   if (open < 0) return unfold(text);
+  const lastEnd = text.lastIndexOf('?=');
   const pieces: string[] = [];
   let run: Word[] = [];
   let plainStart = 0;
   while (open >= 0) {
-    const word = readWord(text, open);
+    const word = readWord(text, open, lastEnd);
     if (word === undefined) {
       open = text.indexOf('=?', open + 2);
       continue;
@@ -61,7 +62,8 @@ export function decodeEncodedWords(text: string, context: CharsetContext): strin
 /** Longest charset name with its language that is taken for one. */
 const charsetLengthMax = 80;
 
-function readWord(text: string, open: number): Word | undefined {
+/** `lastEnd` is where the last `?=` of `text` is: keeps the search for an end from running on in vain. */
+function readWord(text: string, open: number, lastEnd: number): Word | undefined {
   const charsetEnd = text.indexOf('?', open + 2);
   if (charsetEnd < 0 || charsetEnd - open > charsetLengthMax || text[charsetEnd + 2] !== '?')
     return undefined;
@@ -69,7 +71,7 @@ function readWord(text: string, open: number): Word | undefined {
   const encoding = text[charsetEnd + 1]?.toLowerCase();
   if ((encoding !== 'b' && encoding !== 'q') || /[<>"=]/.test(charset)) return undefined;
   const start = charsetEnd + 3;
-  const close = endOfWord(text, start, encoding);
+  const close = start > lastEnd ? -1 : endOfWord(text, start, encoding);
   if (close >= 0) return { charset, encoding, text: text.slice(start, close), end: close + 2 };
   // The field was cut inside the word: what is there is read.
   const rest = /^[\w+/=.-]*\??$/.exec(text.slice(start, start + 2000));
@@ -77,11 +79,11 @@ function readWord(text: string, open: number): Word | undefined {
   return { charset, encoding, text: rest[0].replace('?', ''), end: start + rest[0].length };
 }
 
-/** Offset of the closing `?=`, -1 where the next word begins or the text ends before it. */
+/** Offset of the closing `?=`, which there is. */
 function endOfWord(text: string, start: number, encoding: 'b' | 'q'): number {
   let close = text.indexOf('?=', start);
   // QUIRK: some programs leave `?` as it is in Q: `=?utf-8?Q?Wie?=20bitte=3F?=`.
-  while (encoding === 'q' && close >= 0 && /^[0-9A-F]{2}$/.test(text.slice(close + 2, close + 4))) {
+  while (encoding === 'q' && /^[0-9A-F]{2}$/.test(text.slice(close + 2, close + 4))) {
     const next = text.indexOf('?=', close + 2);
     if (next < 0 || /\s/.test(text.slice(close, Math.min(next, close + 100)))) break;
     close = next;
@@ -106,27 +108,38 @@ function decodeRun(run: readonly Word[], context: CharsetContext): string {
     if (first === undefined) break;
     const charset = canonicalCharset(first.charset);
     const pieces: Buffer[] = [];
-    let carried = '';
     do {
       const word = run[index];
       if (word === undefined || word.charset.toLowerCase() !== first.charset.toLowerCase()) break;
-      if (word.encoding === 'b') {
-        // Base64 cut in the middle of a group goes on in the next word.
-        const data = carried + word.text.replace(/[^\w+/=-]/g, '');
-        const next = run[index + 1];
-        const goesOn = !data.endsWith('=') && data.length % 4 !== 0 && next?.encoding === 'b';
-        carried = goesOn && next.charset.toLowerCase() === first.charset.toLowerCase() ? data : '';
-        if (carried === '') pieces.push(decodeBase64Text(data));
-      } else {
-        carried = '';
-        pieces.push(decodeQ(word.text));
-      }
-      index++;
+      const { octets, next } = decodeWord(run, index);
+      pieces.push(octets);
+      index = next;
       // Each word of ISO-2022 begins anew in ASCII: joined, the second would be read in the wrong set.
-    } while (carried !== '' || charset === undefined || !isStateful(charset));
+    } while (charset === undefined || !isStateful(charset));
     text += decodeText(Buffer.concat(pieces), first.charset, context).text;
   }
   return text;
+}
+
+/** The octets of the word at `index`, with those of the words that go on with its base64. */
+function decodeWord(run: readonly Word[], index: number): { readonly octets: Buffer; readonly next: number } {
+  const first = run[index];
+  if (first?.encoding !== 'b') return { octets: decodeQ(first?.text ?? ''), next: index + 1 };
+  const pieces: string[] = [];
+  let length = 0;
+  let isPadded = false;
+  let next = index;
+  for (let word: Word | undefined = first; word !== undefined; word = run[next]) {
+    if (word.encoding !== 'b' || word.charset.toLowerCase() !== first.charset.toLowerCase()) break;
+    const data = word.text.replace(/[^\w+/=-]/g, '');
+    pieces.push(data);
+    length += data.length;
+    if (data !== '') isPadded = data.endsWith('=');
+    next++;
+    // Base64 cut in the middle of a group goes on in the next word.
+    if (isPadded || length % 4 === 0) break;
+  }
+  return { octets: decodeBase64Text(pieces.join('')), next };
 }
 
 function decodeBase64Text(data: string): Buffer {
@@ -149,9 +162,10 @@ function decodeQ(text: string): Buffer {
 
 /** Name of a charset used by an encoded word in `raw`, canonical; plain ASCII and UTF-8 tell nothing. */
 export function charsetOfWords(raw: string): string | undefined {
+  const lastEnd = raw.lastIndexOf('?=');
   let open = raw.indexOf('=?');
   while (open >= 0) {
-    const word = readWord(raw, open);
+    const word = readWord(raw, open, lastEnd);
     const charset = word === undefined ? undefined : canonicalCharset(word.charset);
     if (charset !== undefined && charset !== 'us-ascii' && charset !== 'utf-8') return charset;
     open = raw.indexOf('=?', word === undefined ? open + 2 : word.end);

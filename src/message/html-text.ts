@@ -44,6 +44,8 @@ class TagReader {
   readonly #lastSingle: number;
   readonly #lastComment: number;
   readonly #neverClosed = new Set<string>();
+  /** Values in quotes hid every `>` behind some tag: quotes count no more, or each tag would be sought to the end. */
+  #quotesCount = true;
 
   constructor(html: string) {
     this.#html = html;
@@ -88,7 +90,7 @@ class TagReader {
   /** Offset behind the `>` that ends a tag; one inside a quoted attribute does not. */
   #tagEnd(from: number): number {
     const html = this.#html;
-    for (let position = from; position <= this.#lastGreater; position++) {
+    for (let position = from; this.#quotesCount && position <= this.#lastGreater; position++) {
       const unit = html.charCodeAt(position);
       if (unit === 0x3e) return position + 1;
       if (unit !== 0x22 && unit !== 0x27) continue;
@@ -99,6 +101,7 @@ class TagReader {
       if (close > this.#lastGreater) break;
       position = close;
     }
+    this.#quotesCount = false;
     return html.indexOf('>', from) + 1;
   }
 

@@ -10,6 +10,7 @@
 import { messageLimits } from '../core/limits.ts';
 import { createEntity, type Entity, isEmbeddedMail, isMultipart } from './entity.ts';
 import { readHeader } from './header.ts';
+import { OpenBoundaries } from './open-boundaries.ts';
 
 /** Bounds and damage of one mail, shared by all buffers that are read for it. */
 export interface TreeState {
@@ -65,7 +66,7 @@ class EntityReader {
   readonly #place: TreePlace;
   readonly #state: TreeState;
   readonly #open: OpenEntity[] = [];
-  #boundaries = 0;
+  readonly #boundaries = new OpenBoundaries();
   /** Length of the longest boundary so far: more of a line is never compared. */
   #longest = 0;
   #position: number;
@@ -89,7 +90,7 @@ class EntityReader {
   }
 
   #readToEnd(): void {
-    while (this.#boundaries > 0) {
+    while (!this.#boundaries.isEmpty) {
       const delimiter = this.#nextDelimiter();
       if (delimiter === undefined) break;
       this.#closeAbove(delimiter.level, this.#contentEnd(delimiter.lineStart), true);
@@ -151,7 +152,7 @@ class EntityReader {
   #push(entity: Entity, boundary: string | undefined): void {
     this.#open.push({ entity, boundary });
     if (boundary === undefined) return;
-    this.#boundaries++;
+    this.#boundaries.open(boundary, this.#open.length - 1);
     this.#longest = Math.max(this.#longest, boundary.length);
   }
 
@@ -178,7 +179,7 @@ class EntityReader {
     while (this.#open.length - 1 > level) {
       const closed = this.#open.pop();
       if (closed === undefined) return;
-      if (closed.boundary !== undefined) this.#boundaries--;
+      if (closed.boundary !== undefined) this.#boundaries.close(closed.boundary);
       closed.entity.bodyEnd = Math.max(closed.entity.bodyStart, bodyEnd);
       closed.entity.delimited = delimited;
     }
@@ -213,7 +214,7 @@ class EntityReader {
 
   #delimiterAt(lineStart: number): Delimiter | undefined {
     const source = this.#source;
-    if (this.#boundaries === 0 || source[lineStart] !== hyphen || source[lineStart + 1] !== hyphen)
+    if (this.#boundaries.isEmpty || source[lineStart] !== hyphen || source[lineStart + 1] !== hyphen)
       return undefined;
     const feed = source.indexOf(lineFeed, lineStart);
     const next = feed < 0 || feed >= this.#place.end ? this.#place.end : feed + 1;
@@ -224,20 +225,8 @@ class EntityReader {
       lineStart + 2,
       Math.min(lineEnd, lineStart + 4 + this.#longest + 1),
     );
-    const found = this.#match(line, '') ?? this.#match(line, ' ');
+    const found = this.#boundaries.match(line);
     return found === undefined ? undefined : { ...found, lineStart, next };
-  }
-
-  /** An exact match counts first; RFC 2046 §5.1.1 also takes a boundary that has anything behind it. */
-  #match(line: string, behind: '' | ' '): { level: number; closing: boolean } | undefined {
-    for (let level = this.#open.length - 1; level >= 0; level--) {
-      const boundary = this.#open[level]?.boundary;
-      if (boundary === undefined || !line.startsWith(boundary)) continue;
-      const rest = line.slice(boundary.length, boundary.length + 3);
-      if (behind === '' ? rest === '' : rest.startsWith(' ')) return { level, closing: false };
-      if (behind === '' ? rest === '--' : rest === '-- ') return { level, closing: true };
-    }
-    return undefined;
   }
 }
 

@@ -21,9 +21,8 @@ for (let digit = 0; digit < 16; digit++) {
 }
 
 export function decodeQuotedPrintable(source: Buffer, start: number, end: number): Buffer {
-  const first = source.indexOf(equals, start);
-  if ((first < 0 || first >= end) && !hasTrailingBlanks(source, start, end))
-    return source.subarray(start, end);
+  const body = source.subarray(start, end);
+  if (!body.includes(equals) && !hasTrailingBlanks(source, start, end)) return body;
   const output = Buffer.allocUnsafe(end - start);
   let length = 0;
   /** Output length behind the last octet that is no literal blank: where a line end cuts back to. */

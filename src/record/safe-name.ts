@@ -27,7 +27,9 @@ export function safeName(
 
 /** The last component of a path as mail programs write it: some send `C:\Users\me\photo.jpg`. */
 export function lastComponent(path: string): string {
-  const trimmed = path.replace(/[/\\\s]+$/, '');
+  let end = path.length;
+  while (end > 0 && /[/\\\s]/.test(path[end - 1] ?? '')) end--;
+  const trimmed = path.slice(0, end);
   return trimmed.slice(Math.max(trimmed.lastIndexOf('/'), trimmed.lastIndexOf('\\')) + 1);
 }
 

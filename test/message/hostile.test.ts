@@ -285,6 +285,37 @@ describe('decodeMessage takes time in proportion to the mail', () => {
     ['beginnings of uuencoded files', octets('Subject: x\n\n', 'begin 644 a\n'.repeat(300_000))],
     ['encoded words', octets('Subject: ', '=?gb2312?B?1tDOxA==?= '.repeat(100_000), '\n\n')],
     ['beginnings of encoded words', octets('To: ', '=?a?q?'.repeat(160_000), '\n\n')],
+    ['beginnings of encoded words apart', octets('Subject: ', '=?a?q? '.repeat(140_000), '\n\n')],
+    [
+      'encoded words that never end a group of base64',
+      octets('Subject: =?utf-8?B?A?= ', '=?utf-8?B?AAAA?= '.repeat(60_000), '\n\n'),
+    ],
+    [
+      'encoded words without a charset',
+      octets('Subject: ', '=?x?q?=E4?= =?y?q?=F3?= '.repeat(43_000), '\n\n'),
+    ],
+    ['an encoded mailbox without an end', octets('To: =?utf-8?q?=3C', '=40'.repeat(340_000), '?=\n\n')],
+    ['blanks behind an address', octets('To: a@b', ' '.repeat(1_000_000), 'c\n\n')],
+    ['a message id without an end', octets('Message-ID: <', '@'.repeat(1_000_000), '\n\n')],
+    ['tags that end in a value only', octets(html, "<a ='>'".repeat(500_000))],
+    [
+      'lines like those of 250 boundaries',
+      octets(
+        ...Array.from({ length: 250 }, (_, level) => {
+          return `Content-Type: multipart/mixed; boundary=b${level}\n\n--b${level}\n`;
+        }),
+        '\n',
+        '--b999\n'.repeat(1_000_000),
+      ),
+    ],
+    [
+      'parts in quoted-printable before much other text',
+      octets(
+        'Content-Type: multipart/mixed; boundary=z\n\n',
+        '--z\nContent-Transfer-Encoding: quoted-printable\n\nx\n'.repeat(9000),
+        'x'.repeat(40_000_000),
+      ),
+    ],
     ['half encoded words', octets('To: ', '=?'.repeat(500_000), '\n\n')],
     ['colons behind an address', octets('To: ', '"a"'.repeat(150_000), 'b@c', ':'.repeat(500_000), '\n\n')],
     ['references without a name', octets(html, '&abcdefghijklmnopqrstuvwxyzabcdefgh'.repeat(110_000))],

@@ -104,3 +104,8 @@ for (const [path, component] of [
     assert.equal(lastComponent(path), component);
   });
 }
+
+// Quadratic time would be minutes: the cap is far from both.
+test('lastComponent survives a megabyte of slashes in front of a name', { timeout: 20_000 }, () => {
+  assert.equal(lastComponent(`${'/'.repeat(1 << 20)}photo.jpg`), 'photo.jpg');
+});
