@@ -14,6 +14,7 @@ import { wellKnownPorts } from '../src/dialogue/ports.ts';
 import type { RawMessage } from '../src/dialogue/types.ts';
 import { decodeMessage } from '../src/message/decode-message.ts';
 import type { Message } from '../src/message/types.ts';
+import { planSeries } from '../src/pipeline/series-plan.ts';
 import { SeriesReader } from '../src/pipeline/series-reader.ts';
 import { fixtureNames, fixturesFolder } from './support/fixture.ts';
 import { recordCapture } from './support/recorded-capture.ts';
@@ -53,7 +54,7 @@ async function messagesOf(fixture: string): Promise<RawMessage[]> {
   const found = await findCaptures(join(folder, capture), '2022-01-28', 'Asia/Shanghai');
   const messages: RawMessage[] = [];
   for (const { files } of found.series) {
-    const plan = { files, firstNew: 0, lastOfDay: files.length - 1, unchanged: 0 };
+    const plan = planSeries(files, '2022-01-28', []);
     const options = { ports: wellKnownPorts, secrets: undefined, trace: false };
     const nothing = () => undefined;
     const receiver = {

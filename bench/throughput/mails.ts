@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import { wellKnownPorts } from '../../src/dialogue/ports.ts';
 import type { RawMessage } from '../../src/dialogue/types.ts';
+import { planSeries } from '../../src/pipeline/series-plan.ts';
 import { SeriesReader } from '../../src/pipeline/series-reader.ts';
 import { projectRoot } from '../../test/support/project.ts';
 import type { RandomNumbers } from './random.ts';
@@ -149,7 +150,7 @@ function hasBareEnds(bytes: Buffer): boolean {
 async function messagesOf(path: string): Promise<RawMessage[]> {
   const found: RawMessage[] = [];
   const file = { path, day: '2022-01-28', bytes: statSync(path).size, modifiedMs: 0 };
-  const plan = { files: [file], firstNew: 0, lastOfDay: 0, unchanged: 0 };
+  const plan = planSeries([file], file.day, []);
   const options = { ports: wellKnownPorts, secrets: undefined, trace: false };
   const nothing = (): void => undefined;
   const receiver = {

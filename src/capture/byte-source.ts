@@ -11,7 +11,13 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
-export class FileSource implements ByteSource {
+/** The file as it is stored. */
+export interface StoredSource extends ByteSource {
+  /** The first octets, at most `octets`; they are read again by `read`. */
+  peek(octets: number): Promise<Buffer>;
+}
+
+export class FileSource implements StoredSource {
   readonly damage = undefined;
   readonly #file: FileHandle;
   #storedBytes = 0;
@@ -24,7 +30,6 @@ export class FileSource implements ByteSource {
     return this.#storedBytes;
   }
 
-  /** The first octets, at most `octets`; they are read again by `read`. */
   async peek(octets: number): Promise<Buffer> {
     const start = Buffer.alloc(octets);
     const { bytesRead } = await this.#file.read(start, 0, octets, 0);
@@ -61,12 +66,12 @@ export type Unpacker = (packed: PackedInput) => AsyncGenerator<Uint8Array, void,
 
 /** The compressed octets, by exact counts. */
 export class PackedInput {
-  readonly #file: FileSource;
+  readonly #file: StoredSource;
   #chunk: Buffer;
   #begin = 0;
   #end = 0;
 
-  constructor(file: FileSource, readBytes: number) {
+  constructor(file: StoredSource, readBytes: number) {
     this.#file = file;
     this.#chunk = Buffer.allocUnsafeSlow(readBytes);
   }
@@ -114,13 +119,13 @@ export class PackedInput {
 
 /** The content of a compressed file. Damage ends it; what was unpacked before is delivered first. */
 export class UnpackedSource implements ByteSource {
-  readonly #file: FileSource;
+  readonly #file: StoredSource;
   readonly #pieces: AsyncGenerator<Uint8Array, void, void>;
   #piece: Uint8Array = new Uint8Array(0);
   #taken = 0;
   #damage: PackedDamage | undefined;
 
-  constructor(file: FileSource, unpack: Unpacker, compressedReadBytes: number) {
+  constructor(file: StoredSource, unpack: Unpacker, compressedReadBytes: number) {
     this.#file = file;
     this.#pieces = unpack(new PackedInput(file, compressedReadBytes));
   }

@@ -3,6 +3,7 @@
  * tcpdump numbers them behind the extension (`-C`: `cap.pcap`, `cap.pcap1`) or dates them (`-G`).
  */
 import { captureLimits } from '../core/limits.ts';
+import { withoutCompression } from './compression.ts';
 import type { CaptureFile, CaptureSeries } from './types.ts';
 
 /** A capture and what was seen at its beginning. */
@@ -23,7 +24,7 @@ interface RotatedName {
   readonly prefix: string;
   /** Position as the name tells it; compared as numbers. */
   readonly order: bigint;
-  /** dumpcap's numbers only grow: a smaller one begins another capture. */
+  /** dumpcap's numbers only grow, up to 99999: a smaller one begins another capture. */
   readonly isCounted: boolean;
 }
 
@@ -31,7 +32,6 @@ interface Member extends ProbedCapture {
   readonly name: RotatedName | undefined;
 }
 
-const compressedExtension = /\.(?:gz|zst|zstd|lz4)$/i;
 const dumpcapName = /^(.*)_(\d{5,})_(\d{14})(\.\w+)?$/s;
 /** Wireshark's other order of time and number (`-b nametimenum:2`). */
 const timeFirstName = /^(.*)_(\d{14})_(\d{5,})(\.\w+)?$/s;
@@ -57,7 +57,7 @@ export function groupIntoSeries(captures: readonly ProbedCapture[]): readonly Ca
 function rotatedName(relativePath: string): RotatedName | undefined {
   const slash = relativePath.lastIndexOf('/') + 1;
   const folder = relativePath.slice(0, slash);
-  const name = relativePath.slice(slash).replace(compressedExtension, '');
+  const name = withoutCompression(relativePath.slice(slash));
   const rotated = (
     scheme: string,
     prefix: string,
@@ -110,8 +110,14 @@ function inCaptureOrder(family: readonly Member[]): readonly Member[] {
 function continues(chain: readonly Member[], next: Member): boolean {
   const last = chain.at(-1);
   if (last === undefined) return false;
-  if (next.name?.isCounted === true && (last.name?.order ?? 0n) >= next.name.order) return false;
+  if (next.name?.isCounted === true && !countsOn(last.name?.order ?? 0n, next.name.order)) return false;
   return !overlapsStrongly(last, next);
+}
+
+/** dumpcap's numbers have five digits, and 00000 follows 99999; other programs go on with six. */
+function countsOn(last: bigint, next: bigint): boolean {
+  const wraps = last < 100_000n && last - next > 50_000n;
+  return next > last || wraps;
 }
 
 /** Files written at the same time are captures of their own: more than half of what was seen of `one`. */

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
 import { groupIntoSeries, type ProbedCapture } from './capture-series.ts';
+import { withoutCompression } from './compression.ts';
 import { dateInPath } from './path-date.ts';
 import { probeCapture } from './probe-capture.ts';
 import type { CaptureSummary } from './read-capture.ts';
@@ -22,7 +23,7 @@ export type IgnoredReason =
   /** Neither its path nor a packet tells its day. */
   | 'no-packets'
   | 'unreadable'
-  /** A link to a file that is taken, or to a folder that is searched already. */
+  /** A link to a file that is taken, its compressed copy, or a link to a folder that is searched already. */
   | 'duplicate';
 
 export interface IgnoredFile {
@@ -36,20 +37,35 @@ export interface FoundCaptures {
   readonly ignored: readonly IgnoredFile[];
 }
 
+/** What names the standard input. */
+const standardInput = '-';
+
 /**
- * Finds the captures of `day` (`yyyy-MM-dd`) in the folder `root`, recursively. Where `root` is a file it is
- * taken whatever its day. Of a rotated series the files next to the day are given too. Throws a
- * `MailprocError` where there is no `root` or no such zone.
+ * Finds the captures of `day` (`yyyy-MM-dd`) in the folder `root`, recursively. Where `root` is a file, a pipe
+ * or `-` it is taken whatever its day. Of a rotated series the files of the days before and after are given,
+ * too. Throws a `MailprocError` where there is no `root` or no such zone.
  */
 export async function findCaptures(root: string, day: string, timeZone: string): Promise<FoundCaptures> {
   const clock = new ZoneClock(timeZone);
+  if (root === standardInput) return only(streamFile(root, day));
   const rootStats = await statRoot(root);
-  if (!rootStats.isDirectory()) {
-    return { series: [{ files: [captureFile(root, rootStats, day)] }], ignored: [] };
-  }
+  if (isStream(rootStats)) return only(streamFile(root, day));
+  if (!rootStats.isDirectory()) return only({ ...captureFile(root, rootStats, day), isNamed: true });
   const search = new CaptureSearch(root, day, clock);
   await search.run(rootStats);
   return search.result();
+}
+
+function only(file: CaptureFile): FoundCaptures {
+  return { series: [{ files: [file] }], ignored: [] };
+}
+
+function isStream(stats: Stats): boolean {
+  return stats.isFIFO() || stats.isSocket() || stats.isCharacterDevice();
+}
+
+function streamFile(path: string, day: string): CaptureFile {
+  return { path, bytes: 0, modifiedMs: 0, day, isNamed: true, isStream: true };
 }
 
 async function statRoot(root: string): Promise<Stats> {
@@ -99,13 +115,27 @@ class CaptureSearch {
   }
 
   result(): FoundCaptures {
-    const series = groupIntoSeries(this.#captures).map((each) => aroundDay(each, this.#day));
+    const captures = this.#withoutCopies();
+    const series = groupIntoSeries(captures).filter(({ files }) =>
+      files.some(({ day }) => day === this.#day),
+    );
     const kept = new Set(series.flatMap(({ files }) => files.map((file) => file.path)));
-    for (const { file, relativePath } of this.#captures) {
+    for (const { file, relativePath } of captures) {
       if (!kept.has(file.path)) this.#ignore(relativePath, 'other-day');
     }
     const ignored = this.#ignored.sort((one, other) => (one.path < other.path ? -1 : 1));
-    return { series: series.filter(({ files }) => files.length > 0), ignored };
+    return { series, ignored };
+  }
+
+  /** While a file is compressed it is there twice, and the compressed one is not whole. */
+  #withoutCopies(): readonly ProbedCapture[] {
+    const names = new Set(this.#captures.map(({ relativePath }) => relativePath));
+    return this.#captures.filter(({ relativePath }) => {
+      const plain = withoutCompression(relativePath);
+      const isCopy = plain !== relativePath && names.has(plain);
+      if (isCopy) this.#ignore(relativePath, 'duplicate');
+      return !isCopy;
+    });
   }
 
   async #searchFolder({ relativePath, stats }: Folder): Promise<void> {
@@ -169,7 +199,7 @@ class CaptureSearch {
     if (reason !== undefined) this.#ignore(relativePath, reason);
     else if (!this.#isFirst(stats)) this.#ignore(relativePath, 'duplicate');
     else {
-      const file = captureFile(this.#pathOf(relativePath), stats, day);
+      const file = { ...captureFile(this.#pathOf(relativePath), stats, day), firstPacketNs };
       this.#captures.push({ file, relativePath, firstPacketNs, seenUntilNs, origin: originOf(probed) });
     }
   }
@@ -206,14 +236,6 @@ function originOf(probed: CaptureSummary): string {
 
 function captureFile(file: string, stats: Stats, day: string): CaptureFile {
   return { path: file, bytes: stats.size, modifiedMs: Math.floor(stats.mtimeMs), day };
-}
-
-/** The files of `day`, the last one before and the first one after; none where the day has no file. */
-function aroundDay({ files }: CaptureSeries, day: string): CaptureSeries {
-  const first = files.findIndex((file) => file.day === day);
-  if (first < 0) return { files: [] };
-  const last = files.findLastIndex((file) => file.day === day);
-  return { files: files.slice(Math.max(first - 1, 0), last + 2) };
 }
 
 /** Both are `yyyy-MM-dd`: the same day, the one before or the one after. */

@@ -17,6 +17,7 @@ import { CaptureWindow } from './capture-window.ts';
 import { type CompressionName, compressionOf } from './compression.ts';
 import { PcapDecoder, pcapVariant } from './pcap.ts';
 import { BlockType, PcapngDecoder } from './pcapng.ts';
+import { StreamSource } from './stream-source.ts';
 import type { Packet } from './types.ts';
 
 export interface CaptureHandler {
@@ -58,6 +59,10 @@ export interface CaptureSummary {
   /** Interfaces described before the first packet. */
   readonly interfaces: readonly CaptureInterface[];
   readonly isDamaged: boolean;
+  /** It ends within a packet of which more may come. */
+  readonly isCut: boolean;
+  /** It was gone, or refused, before it was read to its end. */
+  readonly isUnread: boolean;
   readonly anomalies: readonly Anomaly[];
 }
 
@@ -66,6 +71,12 @@ export interface ReadOptions {
   readonly readBytes?: number;
   /** Asked after each read: whether the rest of the file is of no interest. */
   readonly isEnough?: () => boolean;
+  /** The file may still be written: that it ends within a packet is no damage, see `CaptureSummary.isCut`. */
+  readonly mayGrow?: boolean;
+  /** It is standard input (`-`) or a pipe. */
+  readonly isStream?: boolean;
+  /** Ends the waiting for the octets of a stream; then its reason is thrown. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -85,6 +96,30 @@ export async function readCapture(
   }
 }
 
+/** Of a file that is not there any more, or cannot be read: `error` is what `readCapture` threw. */
+export function unreadCapture(file: string, error: MailprocError): CaptureSummary {
+  return {
+    path: file,
+    format: null,
+    compression: null,
+    packets: 0,
+    fileBytes: 0,
+    contentBytes: 0,
+    packetBytes: 0,
+    overheadBytes: 0,
+    skippedBytes: 0,
+    zeroTailBytes: 0,
+    firstPacketNs: null,
+    lastPacketNs: null,
+    linkTypes: [],
+    interfaces: [],
+    isDamaged: true,
+    isCut: false,
+    isUnread: true,
+    anomalies: [anomaly('capture.unreadable', file, error.message)],
+  };
+}
+
 class CaptureReader {
   readonly #path: string;
   readonly #handler: CaptureHandler;
@@ -92,6 +127,7 @@ class CaptureReader {
   readonly #window: CaptureWindow;
   readonly #tally: CaptureTally;
   #source: ByteSource | undefined;
+  #isCut = false;
   #compression: CompressionName | null = null;
   #decoder: CaptureDecoder | undefined;
 
@@ -133,7 +169,10 @@ class CaptureReader {
   }
 
   async #open(): Promise<ByteSource> {
-    const file = new FileSource(await open(this.#path, 'r'));
+    const { isStream = false, signal } = this.#options;
+    const file = isStream
+      ? new StreamSource(this.#path, signal)
+      : new FileSource(await open(this.#path, 'r'));
     this.#source = file;
     const compression = compressionOf(await file.peek(4));
     if (compression !== undefined) {
@@ -202,6 +241,9 @@ class CaptureReader {
   /** One anomaly for the file, however often it is damaged: the first place tells most. */
   #anomalies(source: ByteSource): readonly Anomaly[] {
     const damage = this.#tally.damage;
+    const first = source.damage ?? damage;
+    this.#isCut = this.#options.mayGrow === true && first?.code === 'capture.truncated';
+    if (this.#isCut) return [];
     const unpackedTo = this.#compression === null ? '' : ' of the unpacked content';
     if (source.damage !== undefined) {
       // What the decoder misses at the end is missing because of this.
@@ -235,6 +277,8 @@ class CaptureReader {
       linkTypes: tally.linkTypes,
       interfaces: tally.interfaces,
       isDamaged: anomalies.length > 0,
+      isCut: this.#isCut,
+      isUnread: false,
       anomalies,
     };
   }

@@ -29,12 +29,18 @@ export interface CaptureFile {
   readonly modifiedMs: number;
   /** `yyyy-MM-dd`: the day it belongs to. */
   readonly day: string;
+  /** Of the first packet that has a time; null where none was found, undefined where nobody looked. */
+  readonly firstPacketNs?: bigint | null;
+  /** Named by the operator: read whatever it is, and taken as finished. */
+  readonly isNamed?: true;
+  /** Standard input or a pipe: it can be read once, from its beginning to its end. */
+  readonly isStream?: true;
 }
 
 /**
- * Files of one rotated capture (same folder, prefix and interface) in capture order; often only one. Of the
- * days before and after the one that is ingested a series holds the nearest file at most, for the mails that
- * span midnight.
+ * Files of one rotated capture (same folder, prefix and interface) in capture order; often only one. Besides
+ * those of the day that is ingested a series holds those of the days before and after, for the mails that span
+ * midnight.
  */
 export interface CaptureSeries {
   readonly files: readonly CaptureFile[];

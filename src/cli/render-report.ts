@@ -13,6 +13,7 @@ export function renderReport(report: Report): string {
     row('connections', connectionsText(report)),
     row('mails', mailsText(report)),
     ...report.tables.map((table) => row('', `${table.name}  ${count(table.rows, 'row')}`)),
+    ...growingLines(report),
     row('images', imagesText(report)),
     ...lossLines(report),
     row('time', timeText(report)),
@@ -60,6 +61,12 @@ function mailsText(report: Report): string {
   if (headerListings > 0) parts.push(`besides ${count(headerListings, 'header listing')}`);
   if (refused > 0) parts.push(`${number(refused)} refused before the text`);
   return `${number(sum('seen'))} (${parts.join(', ')})`;
+}
+
+function growingLines({ growing: { captures, mails } }: Report): string[] {
+  if (captures.length === 0) return [];
+  const left = mails > 0 ? `, ${count(mails, 'mail')} in progress left to the next run` : '';
+  return [row('', `${count(captures.length, 'capture')} still written${left}`)];
 }
 
 function imagesText({ images }: Report): string {

@@ -10,6 +10,7 @@ export type AnomalyCode =
   | 'capture.truncated'
   | 'capture.damaged'
   | 'capture.unsupported'
+  | 'capture.unreadable'
   // packet: one frame
   | 'packet.malformed'
   | 'packet.truncated'

@@ -90,6 +90,8 @@ export const streamLimits = {
   clockSegments: 256,
   /** A connection without packets for this long in packet time is over (RFC 5321 §4.5.3.2: 10 min). */
   idleSeconds: 3600,
+  /** A SYN that got no answer is repeated for so long at most (Linux: 127 s). */
+  handshakeSeconds: 180,
 } as const;
 
 export const dialogueLimits = {
@@ -234,8 +236,17 @@ export const pipelineLimits = {
   workersFromBytes: 16 << 20,
   /** Heap of a worker; octets of captures and mails are not in it. */
   workerHeapMegabytesMax: 2048,
-  /** How far a file of the next day is read for the mails that span midnight, in packet time. */
+  /** How far files of the next day are read for the mails that span midnight, in packet time. */
   afterMidnightSeconds: 900,
+  /**
+   * A file modified within this time, the last of its series, may still be written: longer than the ten minutes
+   * between two runs, so that a file that is written all the time is never taken for finished.
+   */
+  freshSeconds: 900,
+  /** Octets of finished files read again by each run to go on with conversations between two mails: seconds. */
+  rereadBytesMax: 1 << 30,
+  /** The same for mails in progress and conversations inside of TLS or DEFLATE, which are lost otherwise. */
+  rereadMailBytesMax: 8 * 2 ** 30,
   /** A lease is renewed when this long has passed, well before it expires. */
   leaseRenewMs: 10_000,
   /** Looks at a day that differs, while a run may be writing. */

@@ -125,6 +125,16 @@ export class Conversation {
     return this.#noMail === null;
   }
 
+  /** Part of a mail was heard that is not handed out yet, or may have been. */
+  get isAmidMail(): boolean {
+    return this.#decoder === undefined ? !this.#encrypted : !this.#decoder.isBetweenMails;
+  }
+
+  /** Who has not heard this from its beginning cannot read on: TLS and DEFLATE need all that came before. */
+  get isLayered(): boolean {
+    return this.#layers.length > 0;
+  }
+
   get summary(): ConversationSummary {
     const { kind } = this;
     const encrypted = this.#encryptedOctets;

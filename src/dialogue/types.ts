@@ -110,4 +110,6 @@ export interface DialogueDecoder {
   receive(event: StreamEvent): readonly DialogueEvent[];
   /** The conversation goes on in another layer; messages from now on carry its name. */
   layerChanged(layer: LayerName): void;
+  /** Neither a mail nor an answer is in progress: who begins to listen here misses no mail. */
+  readonly isBetweenMails: boolean;
 }

@@ -8,6 +8,7 @@
 import { readFile } from 'node:fs/promises';
 import { findCaptures } from '../capture/find-captures.ts';
 import type { CaptureFile, CaptureSeries } from '../capture/types.ts';
+import { ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
 import { version } from '../core/version.ts';
@@ -17,7 +18,7 @@ import type { Sink } from '../store/sink.ts';
 import type { Job, Watcher } from './job.ts';
 import { RecordWriter } from './record-writer.ts';
 import { addNotices, addSeries, addShareCounts, emptyReport, type Notice, type Report } from './report.ts';
-import { planSeries, type SeriesPlan } from './series-plan.ts';
+import { type Growth, ledgerNames, ownFiles, planSeries, type SeriesPlan } from './series-plan.ts';
 import type { ReadFile, SeriesSummary } from './series-reader.ts';
 import { ShareReaders } from './share-readers.ts';
 
@@ -39,13 +40,17 @@ export async function runJob(job: Job, watcher: Watcher, signal: AbortSignal): P
   }
 }
 
-/** The same into a sink that is open already. Series of fewer octets than `workersFrom` need no workers. */
+/**
+ * The same into a sink that is open already. Series of fewer octets than `workersFrom` need no workers;
+ * `nowMs` is the machine's clock, which tells whether a file is still written.
+ */
 export async function ingest(
   job: Job,
   sink: Sink,
   watcher: Watcher,
   signal: AbortSignal,
   workersFrom: number = pipelineLimits.workersFromBytes,
+  nowMs: number = Date.now(),
 ): Promise<Report> {
   const started = performance.now();
   const report = emptyReport(job.day, job.timeZone, sink.url, job.imageFolder);
@@ -54,7 +59,7 @@ export async function ingest(
     report.captures.ignored[reason] = (report.captures.ignored[reason] ?? 0) + 1;
   }
   const shares = new ShareReaders(job, await readSecrets(job.keyLogFile), signal, workersFrom);
-  const run = new Run(job, sink, watcher, signal, report, shares);
+  const run = new Run(job, sink, watcher, signal, report, shares, nowMs);
   try {
     await run.read(found.series);
   } catch (error) {
@@ -88,6 +93,7 @@ class Run {
   readonly #signal: AbortSignal;
   readonly #report: Report;
   readonly #shares: ShareReaders;
+  readonly #nowMs: number;
   #octetsTotal = 0;
   /** Octets of the series that are read to their end. */
   #octetsBefore = 0;
@@ -101,6 +107,7 @@ class Run {
     signal: AbortSignal,
     report: Report,
     shares: ShareReaders,
+    nowMs: number,
   ) {
     this.#job = job;
     this.#sink = sink;
@@ -108,13 +115,17 @@ class Run {
     this.#signal = signal;
     this.#report = report;
     this.#shares = shares;
+    this.#nowMs = nowMs;
   }
 
   async read(series: readonly CaptureSeries[]): Promise<void> {
-    this.#octetsTotal = series.reduce((sum, { files }) => sum + octetsOf(files), 0);
+    const { day } = this.#job;
+    const octetsOfDay = (files: readonly CaptureFile[]) => octetsOf(files.filter((file) => file.day === day));
+    this.#octetsTotal = series.reduce((sum, { files }) => sum + octetsOfDay(files), 0);
     for (const { files } of series) {
-      await this.#claimSeries(files);
-      this.#octetsBefore += octetsOf(files);
+      if (files.some(({ isStream }) => isStream === true)) await this.#readStream(files);
+      else await this.#claimSeries(files);
+      this.#octetsBefore += octetsOfDay(files);
       this.#watcher.progress(this.#octetsBefore, this.#octetsTotal);
     }
   }
@@ -122,27 +133,40 @@ class Run {
   /** Two runs on the same captures at once would do the same work twice: one of them leaves it to the other. */
   async #claimSeries(files: readonly CaptureFile[]): Promise<void> {
     const { ledger } = this.#sink;
-    const ofDay = files.filter((file) => file.day === this.#job.day);
-    this.#lease = await ledger?.lease(ofDay.map((file) => file.path));
+    const { day } = this.#job;
+    const ofDay = files.filter((file) => file.day === day);
+    const isOwn = ownFiles(files, day, (await ledger?.find(ledgerNames(files))) ?? []);
+    // One file of the day before keeps a run of that day away: it has all of them.
+    const before = files.findLast((file) => file.day < day && isOwn(file));
+    this.#lease = await ledger?.lease([...(before ? [before] : []), ...ofDay].map((file) => file.path));
     if (ledger && !this.#lease) {
       this.#report.captures.busy += ofDay.length;
       return;
     }
     try {
-      await this.#readSeries(files);
+      const plan = await this.#plan(files);
+      this.#report.captures.unchanged += plan.unchanged;
+      if (plan.files.length > 0) await this.#settle(await this.#readSeries(plan), plan);
     } finally {
       await this.#lease?.release();
       this.#lease = undefined;
     }
   }
 
-  async #readSeries(files: readonly CaptureFile[]): Promise<void> {
-    const plan = await this.#plan(files);
-    this.#report.captures.unchanged += plan.unchanged;
-    if (plan.files.length === 0) return;
+  /** What has come through a pipe cannot be read again: no ledger knows it, and no lease guards it. */
+  async #readStream(files: readonly CaptureFile[]): Promise<void> {
+    await this.#readSeries(planSeries(files, this.#job.day, []));
+  }
+
+  async #readSeries(plan: SeriesPlan): Promise<readonly ReadFile[]> {
+    const isStream = plan.files.some((file) => file.isStream === true);
     const writer = new RecordWriter(this.#sink, this.#report, this.#signal);
     const summaries = await this.#shares.read(plan, {
-      write: (records) => writer.write(records),
+      write: async (records) => {
+        await writer.write(records);
+        // A stream may go on for ever, and be silent for long: nothing waits for a batch to be full.
+        if (isStream) await writer.flush();
+      },
       heard: async (anomalies, octetsRead) => {
         await this.#renewLease();
         for (const { capture, code, at, detail } of anomalies)
@@ -152,23 +176,37 @@ class Run {
       count: (counts) => addShareCounts(this.#report, counts),
     });
     await writer.flush();
-    addSeries(this.#report, summaries);
-    await this.#settle(joinFiles(plan, summaries));
+    const read = joinFiles(plan, summaries);
+    addSeries(this.#report, read, summaries);
+    return read;
   }
 
   async #plan(files: readonly CaptureFile[]): Promise<SeriesPlan> {
     const { ledger } = this.#sink;
-    if (!ledger) return planSeries(files, this.#job.day, []);
+    const growth = this.#growthOf(files);
+    if (!ledger) return planSeries(files, this.#job.day, [], growth);
     if (this.#job.reprocess) {
       for (const file of files) if (file.day === this.#job.day) await ledger.forget(file.path);
     }
-    return planSeries(files, this.#job.day, await ledger.find(files.map((file) => file.path)));
+    return planSeries(files, this.#job.day, await ledger.find(ledgerNames(files)), growth);
   }
 
-  async #settle(read: readonly ReadFile[]): Promise<void> {
-    const { ledger } = this.#sink;
-    const ofDay = read.filter(({ file }) => file.day === this.#job.day);
-    await ledger?.settle(ofDay.map(ledgerEntry));
+  /** Whether the last file of a series is still written: it was a moment ago, and is of these days. */
+  #growthOf(files: readonly CaptureFile[]): Growth {
+    const last = files.at(-1);
+    if (last === undefined || last.isNamed === true) return 'over';
+    const isFresh = Math.abs(this.#nowMs - last.modifiedMs) <= pipelineLimits.freshSeconds * 1000;
+    const clock = new ZoneClock(this.#job.timeZone);
+    const today = clock.day(BigInt(Math.floor(this.#nowMs)) * 1_000_000n);
+    if (!isFresh || Date.parse(today) - Date.parse(last.day) > millisecondsPerDay) return 'over';
+    return last.day >= today ? 'live' : 'cut';
+  }
+
+  /** Files before the first new one were settled by the run that read all of what leads into them. */
+  async #settle(read: readonly ReadFile[], { firstNew, firstOwn, lastOfDay }: SeriesPlan): Promise<void> {
+    const settled = read.slice(Math.max(firstNew, firstOwn), lastOfDay + 1);
+    const entries = settled.filter(({ capture }) => !capture.isUnread).map(ledgerEntry);
+    await this.#sink.ledger?.settle(entries);
   }
 
   async #renewLease(): Promise<void> {
@@ -184,12 +222,16 @@ function joinFiles(plan: SeriesPlan, shares: readonly SeriesSummary[]): ReadFile
   const [first] = shares;
   const paths = plan.files.map(({ path }) => path);
   return (first?.files ?? []).map((read, index) => {
-    const needed = shares.map(({ files }) => paths.indexOf(files[index]?.neededFrom ?? read.neededFrom));
-    return { ...read, neededFrom: paths[Math.min(...needed)] ?? read.neededFrom };
+    const all = shares.flatMap(({ files }) => files[index] ?? []);
+    const needed = Math.min(...all.map(({ neededFrom }) => paths.indexOf(neededFrom)));
+    // Gone between two shares it was not read.
+    const { capture } = all.find((each) => each.capture.isUnread) ?? read;
+    const isDone = all.every((each) => each.isDone);
+    return { ...read, capture, neededFrom: paths[needed] ?? read.neededFrom, isDone };
   });
 }
 
-function ledgerEntry({ file, capture, neededFrom }: ReadFile): LedgerEntry {
+function ledgerEntry({ file, capture, neededFrom, isDone }: ReadFile): LedgerEntry {
   const { packets, contentBytes, anomalies } = capture;
   return {
     capture: file.path,
@@ -198,12 +240,14 @@ function ledgerEntry({ file, capture, neededFrom }: ReadFile): LedgerEntry {
     modifiedMs: file.modifiedMs,
     firstPacketNs: capture.firstPacketNs,
     lastPacketNs: capture.lastPacketNs,
-    isDone: true,
+    isDone,
     neededFrom,
     summary: JSON.stringify({ packets, octets: contentBytes, anomalies: anomalies.map(({ code }) => code) }),
     version,
   };
 }
+
+const millisecondsPerDay = 86_400_000;
 
 function octetsOf(files: readonly CaptureFile[]): number {
   return files.reduce((sum, file) => sum + file.bytes, 0);

@@ -50,8 +50,8 @@ export class MailMaker {
     const raw = { ...found, octets: heapOctets(bytes) };
     const message = decodeMessage(bytes, { gaps: gapOffsets(raw.missing) });
     const built = await buildRecord(raw, message, {
-      // A mail belongs to the day in whose capture it began, also where it ended behind midnight.
-      day: files[raw.first.capture]?.day ?? this.#outputs.day,
+      // Over midnight a mail belongs to the day in whose capture it ended, the one that `file_path` names.
+      day: files[raw.last.capture]?.day ?? this.#outputs.day,
       clock: this.#clock,
       captures: files.map((file) => file.path),
       imageFolder: this.#outputs.imageFolder,

@@ -5,7 +5,7 @@ import type { AnomalyCode } from '../core/anomaly.ts';
 import type { ConversationKind } from '../dialogue/conversation.ts';
 import type { MailProtocol } from '../dialogue/types.ts';
 import type { StoredTable } from '../store/sink.ts';
-import type { SeriesSummary } from './series-reader.ts';
+import type { ReadFile, SeriesSummary } from './series-reader.ts';
 
 export interface DamagedCapture {
   readonly path: string;
@@ -82,6 +82,8 @@ export interface Report {
   /** Anomalies by code, the captures' own included. */
   anomalies: Partial<Record<AnomalyCode, number>>;
   octets: OctetCounts;
+  /** Captures that are still written, and the mails in progress at their ends: the next run stores those. */
+  growing: { captures: string[]; mails: number };
   /** Octets that were sent but are not in the captures. */
   lostOctets: number;
   tables: StoredTable[];
@@ -124,6 +126,7 @@ export function emptyReport(day: string, timeZone: string, store: string, imageF
       discarded: 0,
       skipped: 0,
     },
+    growing: { captures: [], mails: 0 },
     lostOctets: 0,
     tables: [],
     store,
@@ -179,21 +182,34 @@ export function addNotices(
 }
 
 /**
- * Adds what was read of a series. Every share has read all packets and its own streams; what was in
- * their conversations is in their `ShareCounts`.
+ * Adds what was read of a series, `files` by all shares together. Every share has read all packets and its
+ * own streams; what was in their conversations is in their `ShareCounts`.
  */
-export function addSeries(report: Report, shares: readonly SeriesSummary[]): void {
+export function addSeries(
+  report: Report,
+  files: readonly ReadFile[],
+  shares: readonly SeriesSummary[],
+): void {
   const [first] = shares;
   if (first === undefined) return;
-  addFiles(report, first.files);
+  addFiles(report, files);
+  addGrowing(report, files, shares);
   addPackets(report, first.counts.packet);
   for (const { counts } of shares) addStreams(report, counts.stream);
 }
 
-function addFiles(report: Report, files: SeriesSummary['files']): void {
+function addGrowing(report: Report, files: readonly ReadFile[], shares: readonly SeriesSummary[]): void {
+  const { growing } = report;
+  const mails = shares.reduce((sum, { mailsInProgress }) => sum + mailsInProgress, 0);
+  const last = files.at(-1);
+  growing.mails += mails;
+  if (last !== undefined && (mails > 0 || last.capture.isCut)) growing.captures.push(last.file.path);
+}
+
+function addFiles(report: Report, files: readonly ReadFile[]): void {
   const { captures, octets } = report;
   for (const { file, capture } of files) {
-    captures.read++;
+    if (!capture.isUnread) captures.read++;
     captures.fileOctets += capture.fileBytes;
     captures.octets += capture.contentBytes;
     captures.packets += capture.packets;

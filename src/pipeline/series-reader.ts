@@ -1,8 +1,14 @@
 /** Joins the reading stages for one capture series: file octets in, raw messages out. */
-import { type CaptureHandler, type CaptureSummary, readCapture } from '../capture/read-capture.ts';
+import {
+  type CaptureHandler,
+  type CaptureSummary,
+  readCapture,
+  unreadCapture,
+} from '../capture/read-capture.ts';
 import { readSecrets } from '../capture/read-secrets.ts';
 import type { CaptureFile } from '../capture/types.ts';
 import type { Anomaly } from '../core/anomaly.ts';
+import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
 import { Conversation, type ConversationSummary } from '../dialogue/conversation.ts';
 import type { PortTable } from '../dialogue/ports.ts';
@@ -11,6 +17,7 @@ import type { DialogueEvent, RawMessage, Tally, Trace } from '../dialogue/types.
 import { PacketDecoder } from '../packet/packet-decoder.ts';
 import { Reassembler } from '../stream/reassembler.ts';
 import type { Connection, StreamConsumer, StreamObserver } from '../stream/types.ts';
+import { OpenConversations } from './open-conversations.ts';
 import type { SeriesPlan } from './series-plan.ts';
 
 /** One of the equal parts into which the connections of a series are divided: 0 … `of - 1`. */
@@ -29,6 +36,8 @@ export interface SeriesOptions {
    * is told to the receiver of the first share alone.
    */
   readonly share?: Share;
+  /** Ends the waiting for the octets of a stream; then its reason is thrown. */
+  readonly signal?: AbortSignal;
 }
 
 /** A packet of a series. */
@@ -68,13 +77,17 @@ export interface SeriesReceiver {
 export interface ReadFile {
   readonly file: CaptureFile;
   readonly capture: CaptureSummary;
-  /** Path of the earliest file of a stream that was open at the end of this one; its own where none was. */
+  /** Path of the earliest file that must be read again to go on behind this one; see `OpenConversations`. */
   readonly neededFrom: string;
+  /** False where something in it is left to the next run. */
+  readonly isDone: boolean;
 }
 
 export interface SeriesSummary {
   readonly files: readonly ReadFile[];
   readonly counts: { readonly packet: PacketDecoder['counts']; readonly stream: Reassembler['counts'] };
+  /** In progress at the end of a file that is still written: the next run stores them. */
+  readonly mailsInProgress: number;
 }
 
 /**
@@ -88,6 +101,7 @@ export class SeriesReader {
   readonly #keyLog = new KeyLog();
   readonly #packets = new PacketDecoder();
   readonly #streams: Reassembler;
+  readonly #open: OpenConversations;
   /** Completed since the last time the receiver was waited for. */
   #messages: RawMessage[] = [];
   #completedAt: Place[] = [];
@@ -96,20 +110,25 @@ export class SeriesReader {
   #frame = 0;
   /** Behind the day: nothing that may still come is wanted. */
   #isEnough = false;
-  /** Packet time of the first packet of that file, and of the last one. */
-  #firstSeconds: number | undefined;
+  /** Packet time of the first packet behind the day, and of the last one. */
+  #behindDaySeconds: number | undefined;
   #lastSeconds = 0;
   /** Octets of the files that are read to their end. */
   #octetsBefore = 0;
+  /** The file ends here, and may go on: what ends now is not over. The earliest file the next run reads. */
+  #resumedFrom: number | undefined;
+  /** For each mail that is left to the next run the index of the file with its last octet so far. */
+  readonly #inProgress: number[] = [];
 
   constructor(plan: SeriesPlan, options: SeriesOptions, receiver: SeriesReceiver) {
     this.#plan = plan;
     this.#options = options;
     this.#receiver = receiver;
     if (options.secrets) this.#keyLog.add(options.secrets);
+    this.#open = new OpenConversations(plan.files);
     const observer: StreamObserver = {
-      accept: (connection) => this.#accept(connection),
-      anomaly: (anomaly) => receiver.anomaly(anomaly, this.#path),
+      accept: (connection, firstCapture) => this.#accept(connection, firstCapture),
+      anomaly: (anomaly) => this.#tell(anomaly),
     };
     const share = options.share === undefined ? {} : { share: options.share };
     this.#streams = new Reassembler(observer, { mailPorts: options.ports, ...share });
@@ -118,50 +137,99 @@ export class SeriesReader {
   async read(): Promise<SeriesSummary> {
     const { files } = this.#plan;
     const read: ReadFile[] = [];
-    for (const { path } of files) await readSecrets(path, (text) => this.#keyLog.add(text));
+    for (const { path, isStream } of files) {
+      if (isStream !== true) await readSecrets(path, (text) => this.#keyLog.add(text));
+    }
+    let needed = 0;
     for (const [index, file] of files.entries()) {
       this.#capture = index;
       this.#frame = 0;
-      this.#firstSeconds = undefined;
       await this.#decideReadingOn();
       if (this.#isEnough) break;
-      const capture = await this.#readFile(file.path);
+      const capture = await this.#readFile(file, index);
       this.#octetsBefore += capture.fileBytes;
-      const earliest = files[this.#streams.earliestCapture ?? index] ?? file;
-      read.push({ file, capture, neededFrom: earliest.path });
+      needed = this.#open.neededFrom(index, this.#streams.unopenedSince());
+      const neededFrom = files[needed]?.path ?? file.path;
+      read.push({ file, capture, neededFrom, isDone: !capture.isUnread && !capture.isCut });
     }
+    const isLive = this.#plan.growth === 'live' && !this.#isEnough;
+    return this.#end(read, isLive ? needed : undefined);
+  }
+
+  /** `resumedFrom`: the earliest file that the next run reads to go on here; undefined where nothing goes on. */
+  async #end(read: readonly ReadFile[], resumedFrom: number | undefined): Promise<SeriesSummary> {
     // The end is a place of its own: what was completed by the last packet is delivered already.
     this.#frame += 1;
-    this.#packets.finish();
+    this.#resumedFrom = resumedFrom;
+    const { gapOctets } = this.#streams.counts;
+    if (resumedFrom === undefined) this.#packets.finish();
     this.#streams.end();
     await this.#deliver();
-    return { files: read, counts: { packet: this.#packets.counts, stream: this.#streams.counts } };
+    const inProgress = new Set(this.#inProgress);
+    if (inProgress.size > 0) inProgress.add(read.length - 1);
+    const { counts } = this.#streams;
+    return {
+      files: read.map((each, index) => ({ ...each, isDone: each.isDone && !inProgress.has(index) })),
+      counts: {
+        packet: this.#packets.counts,
+        stream: resumedFrom === undefined ? counts : { ...counts, gapOctets },
+      },
+      mailsInProgress: this.#inProgress.length,
+    };
   }
 
   get #path(): string {
     return this.#plan.files[this.#capture]?.path ?? '';
   }
 
-  #readFile(path: string): Promise<CaptureSummary> {
+  /** A file that was there a moment ago may be gone, deleted by a ring or compressed: the others are read. */
+  async #readFile(file: CaptureFile, index: number): Promise<CaptureSummary> {
+    try {
+      return await this.#readCapture(file, index);
+    } catch (error) {
+      const isGone = error instanceof MailprocError && error.code === 'capture.unreadable';
+      if (!isGone || file.isNamed === true) throw error;
+      const summary = unreadCapture(file.path, error);
+      for (const each of summary.anomalies) this.#tellOnce(each, file.path);
+      return summary;
+    }
+  }
+
+  #readCapture({ path, isStream }: CaptureFile, index: number): Promise<CaptureSummary> {
     const handler: CaptureHandler = {
       packet: (packet) => {
         this.#frame = packet.frame;
-        this.#firstSeconds ??= packet.seconds;
+        if (index > this.#plan.lastOfDay) this.#behindDaySeconds ??= packet.seconds;
         this.#lastSeconds = packet.seconds;
         const segment = this.#packets.decode(packet);
         if (segment) this.#streams.receive(segment, this.#capture);
       },
       secrets: (text) => this.#keyLog.add(text),
-      anomaly: (anomaly) => {
-        if ((this.#options.share?.index ?? 0) === 0) this.#receiver.anomaly(anomaly, path);
-      },
+      anomaly: (anomaly) => this.#tellOnce(anomaly, path),
       bytesRead: (octets) => this.#receiver.progress(this.#octetsBefore + octets),
       pause: async () => {
         await this.#deliver();
         await this.#decideReadingOn();
       },
     };
-    return readCapture(path, handler, { isEnough: () => this.#isEnough });
+    const { signal } = this.#options;
+    const isLast = index === this.#plan.files.length - 1;
+    return readCapture(path, handler, {
+      isEnough: () => this.#isEnough,
+      mayGrow: isLast && this.#plan.growth !== 'over',
+      isStream: isStream === true,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  /** What is wrong with a file all shares find. */
+  #tellOnce(anomaly: Anomaly, path: string): void {
+    if ((this.#options.share?.index ?? 0) === 0) this.#receiver.anomaly(anomaly, path);
+  }
+
+  /** What seems to be missing at the end of a file that is still written will come. */
+  #tell(anomaly: Anomaly): void {
+    if (this.#resumedFrom === undefined) this.#receiver.anomaly(anomaly, this.#path);
   }
 
   async #decideReadingOn(): Promise<void> {
@@ -171,11 +239,10 @@ export class SeriesReader {
     this.#isEnough = !(readsOn === undefined ? isWanted : await readsOn(isWanted));
   }
 
-  /** Behind the day only the streams count that lead over midnight, and those not for ever. */
+  /** Behind the day only the mails count that lead over midnight, and those not for ever. */
   #isWanted(): boolean {
-    const { earliestCapture } = this.#streams;
-    if (earliestCapture === undefined || earliestCapture > this.#plan.lastOfDay) return false;
-    const passed = this.#firstSeconds === undefined ? 0 : this.#lastSeconds - this.#firstSeconds;
+    if (!this.#open.leadOver(this.#plan.lastOfDay)) return false;
+    const passed = this.#behindDaySeconds === undefined ? 0 : this.#lastSeconds - this.#behindDaySeconds;
     return passed <= pipelineLimits.afterMidnightSeconds;
   }
 
@@ -190,29 +257,39 @@ export class SeriesReader {
     return { capture: this.#capture, frame: this.#frame };
   }
 
-  #accept(connection: Connection): StreamConsumer {
+  #accept(connection: Connection, firstCapture: number): StreamConsumer {
     const conversation = new Conversation(connection, { ...this.#options, keyLog: this.#keyLog });
+    this.#open.begin(conversation, firstCapture);
     let isOver = false;
     return {
       receive: (event) => {
-        for (const out of conversation.receive(event)) this.#sort(out, conversation);
+        for (const out of conversation.receive(event)) this.#sort(out, conversation, firstCapture);
         const ends = (event.kind === 'close' && event.side === 'both') || !conversation.isOfInterest;
-        if (ends && !isOver) this.#receiver.conversation(conversation.summary);
+        if (ends && !isOver) {
+          this.#receiver.conversation(conversation.summary);
+          this.#open.end(conversation);
+        }
         isOver ||= ends;
         return conversation.isOfInterest;
       },
     };
   }
 
-  #sort(event: DialogueEvent, conversation: Conversation): void {
+  #sort(event: DialogueEvent, conversation: Conversation, firstCapture: number): void {
     switch (event.kind) {
       case 'message':
-        if (!this.#isOwn(event)) return;
-        this.#messages.push(event);
-        this.#completedAt.push(this.#place);
+        if (!this.#isOwn(event)) {
+          event.octets.release();
+        } else if (this.#isInProgress(event, firstCapture)) {
+          event.octets.release();
+          this.#inProgress.push(event.last.capture);
+        } else {
+          this.#messages.push(event);
+          this.#completedAt.push(this.#place);
+        }
         return;
       case 'anomaly':
-        this.#receiver.anomaly(event, this.#path);
+        this.#tell(event);
         return;
       case 'tally':
         this.#receiver.tally(event);
@@ -223,8 +300,18 @@ export class SeriesReader {
     }
   }
 
-  /** Completed in a new file, and begun no later than the day; see `SeriesPlan`. */
-  #isOwn(message: RawMessage): boolean {
-    return this.#capture >= this.#plan.firstNew && message.first.capture <= this.#plan.lastOfDay;
+  /** Completed in a new file, and ended in a file whose mails the run stores; see `SeriesPlan`. */
+  #isOwn({ last }: RawMessage): boolean {
+    const { firstNew, firstOwn, lastOfDay } = this.#plan;
+    return this.#capture >= firstNew && last.capture >= firstOwn && last.capture <= lastOfDay;
+  }
+
+  /**
+   * Handed out only because the file ends here for now: not whole yet, or not answered. What the next run would
+   * not see from its beginning is stored as it is.
+   */
+  #isInProgress({ complete, direction }: RawMessage, firstCapture: number): boolean {
+    if (this.#resumedFrom === undefined || firstCapture < this.#resumedFrom) return false;
+    return !complete || direction !== 'retrieved';
   }
 }

@@ -88,7 +88,7 @@ class ShareReader {
     const { job, plan, secrets, share } = this.#task;
     const ports = new Map([...wellKnownPorts, ...job.ports]);
     const text = secrets && Buffer.from(secrets.buffer, secrets.byteOffset, secrets.byteLength);
-    const options = { ports, secrets: text, trace: false, share };
+    const options = { ports, secrets: text, trace: false, share, signal: this.#signal };
     try {
       const series = await new SeriesReader(plan, options, this.#seriesReceiver()).read();
       await this.#latest;

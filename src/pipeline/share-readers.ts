@@ -67,6 +67,8 @@ export class ShareReaders {
   async #workersFor({ files }: SeriesPlan): Promise<SeriesWorkers | undefined> {
     const { jobs = 1 } = this.#job;
     const octets = files.reduce((sum, file) => sum + file.bytes, 0);
+    // A stream can be read once.
+    if (files.some((file) => file.isStream === true)) return undefined;
     if (jobs < 2 || octets < this.#workersFrom) return undefined;
     const { SeriesWorkers: Workers } = await import('./series-workers.ts');
     this.#workers ??= new Workers(jobs);

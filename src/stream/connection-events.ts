@@ -18,9 +18,11 @@ export class ConnectionEvents {
   #clientIsFirst = true;
   #state: 'unopened' | 'open' | 'ignored' | 'closed' = 'unopened';
   readonly #finishedEarly: Direction[] = [];
+  readonly #firstCapture: number;
 
   constructor(run: RunState, describe: (id: number) => Connection) {
     this.#run = run;
+    this.#firstCapture = run.capture;
     this.#describe = describe;
   }
 
@@ -95,7 +97,7 @@ export class ConnectionEvents {
     const connection = this.#describe(counts.opened);
     if (!connection.handshakeSeen) counts.midstreamStarts += 1;
     this.#connection = connection;
-    this.#consumer = observer.accept(connection);
+    this.#consumer = observer.accept(connection, this.#firstCapture);
     this.#state = 'open';
     this.#send({ kind: 'open', connection });
     for (const direction of this.#finishedEarly.splice(0)) this.closeSide(direction);

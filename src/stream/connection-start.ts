@@ -47,6 +47,10 @@ export class ConnectionStart {
     return this.#over;
   }
 
+  get holdsSegments(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** A FIN or RST is among what waits. */
   get endWaits(): boolean {
     return this.#endWaits;

@@ -74,6 +74,11 @@ export class FollowedConnection implements Flow, RecencyLinks<FollowedConnection
     return this.#events.opened;
   }
 
+  /** Octets of it wait for its start to be known. */
+  get holdsSegments(): boolean {
+    return this.#start.holdsSegments;
+  }
+
   get ignored(): boolean {
     return this.#events.ignored;
   }

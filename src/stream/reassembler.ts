@@ -74,13 +74,17 @@ export class Reassembler {
     if (clockMoved) this.#finishIdle();
   }
 
-  /** Index of the earliest capture file in which a connection that is still open was first seen. */
-  get earliestCapture(): number | undefined {
-    let earliest: number | undefined;
-    for (const list of [this.#unopened, this.#open]) {
-      for (const { firstCapture } of list) earliest = Math.min(earliest ?? firstCapture, firstCapture);
+  /**
+   * Capture files, by their index, in which connections were first seen that no consumer knows yet and that may
+   * still say something. A network is full of scans: what nobody has answered for minutes is none of them.
+   */
+  unopenedSince(): ReadonlySet<number> {
+    const captures = new Set<number>();
+    const earliest = this.#clock.seconds - this.#limits.handshakeSeconds;
+    for (const { firstCapture, lastSeconds, holdsSegments } of this.#unopened) {
+      if (holdsSegments || lastSeconds >= earliest) captures.add(firstCapture);
     }
-    return earliest;
+    return captures;
   }
 
   /** The capture ends here: closes all connections, longest idle first. Nothing may be received afterwards. */

@@ -89,6 +89,7 @@ export interface StreamConsumer {
 
 /** Who wants a new connection, and where anomalies of streams go. */
 export interface StreamObserver {
-  accept(connection: Connection): StreamConsumer;
+  /** `firstCapture` is the index of the file in which the connection was first seen. */
+  accept(connection: Connection, firstCapture: number): StreamConsumer;
   anomaly(anomaly: Anomaly): void;
 }

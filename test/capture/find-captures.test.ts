@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
@@ -143,6 +144,32 @@ describe('findCaptures', () => {
       ],
     ],
     [
+      "goes on where dumpcap's numbers begin again behind 99999",
+      {
+        'a_00000_20220128093020.pcapng': at(20),
+        'a_99998_20220128093000.pcapng': at(0),
+        'a_99999_20220128093010.pcapng': at(10),
+        'a_00001_20220128093030.pcapng': at(30),
+      },
+      [
+        [
+          'a_99998_20220128093000.pcapng',
+          'a_99999_20220128093010.pcapng',
+          'a_00000_20220128093020.pcapng',
+          'a_00001_20220128093030.pcapng',
+        ],
+      ],
+    ],
+    [
+      'takes a compressed file for the one it was made of',
+      {
+        'a_00001_20220128093000.pcapng.gz': gzipSync(at(0)),
+        'a_00001_20220128093000.pcapng': at(0),
+        'a_00002_20220128093010.pcapng.gz': gzipSync(at(10)),
+      },
+      [['a_00001_20220128093000.pcapng', 'a_00002_20220128093010.pcapng.gz']],
+    ],
+    [
       'orders by number where the times are equal, and keeps a file without packets in its place',
       {
         'a_00003_20220128093000.pcapng': capture(morning, { seconds: 0 }),
@@ -282,6 +309,16 @@ describe('findCaptures', () => {
     const { series, ignored } = await findCaptures(file, day, 'UTC');
     assert.deepEqual([series.map(({ files }) => files.map((found) => found.path)), ignored], [[[file]], []]);
     assert.equal(series[0]?.files[0]?.bytes, 4);
+  });
+
+  test('findCaptures takes the standard input and a named pipe without opening them', async (t) => {
+    const pipe = path.join(temporaryFolder(t), 'pipe');
+    execFileSync('sh', ['-c', 'mkfifo "$0"', pipe]);
+    for (const root of ['-', pipe]) {
+      const { series } = await findCaptures(root, day, 'UTC');
+      const files = series.flatMap((each) => each.files.map((file) => [file.path, file.day, file.isStream]));
+      assert.deepEqual(files, [[root, day, true]]);
+    }
   });
 
   test('findCaptures throws a MailprocError with a hint where there is no such folder', async (t) => {

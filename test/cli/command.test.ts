@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import type { Report } from '../../src/pipeline/report.ts';
 import { projectRoot } from '../support/project.ts';
-import { inTemporaryFolder, runMailproc, sampleDay } from '../support/run-mailproc.ts';
+import { inTemporaryFolder, runMailproc, runMailprocOn, sampleDay } from '../support/run-mailproc.ts';
 
 const oneMail = join(projectRoot, 'fixtures/smtp-slow-segments/capture.pcapng');
 
@@ -113,6 +114,22 @@ test('mailproc --store ndjson:- writes rows to stdout and the report to stderr',
       [['2022-01-28', 1]],
     );
     assert.match(stderr, /mails +1/);
+  }));
+
+test('mailproc - reads a capture from standard input into the day that is given, packed too', () =>
+  inTemporaryFolder(async (folder) => {
+    const bytes = readFileSync(oneMail);
+    for (const [input, added] of [
+      [bytes, 'new'],
+      [gzipSync(bytes), 'stored before'],
+    ] as const) {
+      const outcome = await runMailprocOn(input, folder, '-', '20220128');
+      assert.equal(outcome.status, 0, outcome.stderr);
+      assert.match(outcome.stdout, new RegExp(`mails +\\d+ \\((?:0 new, )?\\d+ ${added}`));
+    }
+    const listed = await runMailproc(folder, 'verify', '20220128');
+    assert.match(listed.stdout, /agree/);
+    assert.equal(listed.status, 0);
   }));
 
 test('mailproc --quiet prints nothing when all is well', () =>

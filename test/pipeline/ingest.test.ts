@@ -186,11 +186,12 @@ const inDays = [
   ['in order', ['2022-01-28', '2022-01-29']],
   ['the later one first', ['2022-01-29', '2022-01-28']],
   ['the earlier one twice', ['2022-01-28', '2022-01-29', '2022-01-28']],
+  ['the later one twice', ['2022-01-29', '2022-01-28', '2022-01-29']],
 ] as const;
 
 for (const [order, days] of inDays) {
   for (const jobs of [1, 3]) {
-    test(`ingest gives a mail over midnight one whole row of the day it began, days read ${order}, jobs ${jobs}`, () =>
+    test(`ingest gives a mail over midnight one whole row of the day it ended, days read ${order}, jobs ${jobs}`, () =>
       inTemporaryFolder(async (folder) => {
         const captures = join(folder, 'captures');
         mkdirSync(captures);
@@ -207,7 +208,7 @@ for (const [order, days] of inDays) {
         assert.deepEqual(rows.sort(), [
           ['after', '2022-01-29', 1],
           ['before', '2022-01-28', 1],
-          ['over midnight', '2022-01-28', 1],
+          ['over midnight', '2022-01-29', 1],
         ]);
       }));
   }

@@ -13,6 +13,15 @@ export interface Outcome {
 
 /** Runs `mailproc` with `argv` in `folder`. */
 export function runMailproc(folder: string, ...argv: readonly string[]): Promise<Outcome> {
+  return runMailprocOn(undefined, folder, ...argv);
+}
+
+/** The same with `input` on its standard input. */
+export function runMailprocOn(
+  input: Buffer | undefined,
+  folder: string,
+  ...argv: readonly string[]
+): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(projectRoot, 'bin/mailproc.js'), ...argv], { cwd: folder });
     let stdout = '';
@@ -23,6 +32,7 @@ export function runMailproc(folder: string, ...argv: readonly string[]): Promise
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
     });
+    child.stdin.end(input);
     child.on('error', reject);
     child.on('close', (status) => resolve({ status, stdout, stderr }));
   });

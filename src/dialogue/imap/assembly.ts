@@ -81,6 +81,12 @@ export class Assembly {
     this.#mailBytesMax = mailBytesMax;
   }
 
+  /** Of some mail there are pieces that were not handed out. */
+  get isGathering(): boolean {
+    for (const { partial, sections } of this.#pending.values()) if (partial ?? sections) return true;
+    return false;
+  }
+
   /** The message of `key`, of which it is now known that it is the same as that of `slotKey`. */
   identify(slotKey: string, key: string, uid: number): void {
     const known = this.#pending.get(slotKey);

@@ -85,6 +85,13 @@ export class ImapDecoder implements DialogueDecoder {
     if (layer === 'compress') this.#begin('deflate');
   }
 
+  get isBetweenMails(): boolean {
+    const isWaiting = this.#held !== undefined || (this.#wait !== undefined && this.#wait.reason !== 'idle');
+    const sides = [this.#client.fragmentizer, this.#server.fragmentizer];
+    const isRead = sides.every((side) => side.isBetweenUnits && side.unreadBytes === 0);
+    return isRead && !isWaiting && !this.#session.isAmidMail;
+  }
+
   receive(event: StreamEvent): readonly DialogueEvent[] {
     if (this.#over || event.kind === 'open') return [];
     if (event.kind === 'close') this.#close(event);

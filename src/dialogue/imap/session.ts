@@ -97,6 +97,12 @@ export class Session {
     return this.#unanswered.size > 0;
   }
 
+  /** A command goes on that may carry mail, or pieces of a mail are here that more may follow. */
+  get isAmidMail(): boolean {
+    for (const { command } of this.#unanswered.values()) if (command.name !== 'IDLE') return true;
+    return this.#assembly.isGathering;
+  }
+
   isUnanswered(tag: string): boolean {
     return this.#unanswered.has(tag);
   }

@@ -67,6 +67,10 @@ export class Pop3Decoder implements DialogueDecoder {
     this.#session.layer = layer;
   }
 
+  get isBetweenMails(): boolean {
+    return this.#reading === answers && this.#pending.length === 0 && !this.#isTextTurn;
+  }
+
   receive(event: StreamEvent): readonly DialogueEvent[] {
     switch (event.kind) {
       case 'open':
@@ -182,7 +186,8 @@ export class Pop3Decoder implements DialogueDecoder {
     const first = this.#pending[0];
     const isUnasked = first === undefined || (this.#lossy && isBefore(place.seen, first.command.seen));
     const isGreeting = !this.#isGreeted && (isUnasked || !this.#lossy);
-    if (isUnasked && !isGreeting && !this.#mayGuess(first)) return false;
+    // Unless the command was lost it may still come.
+    if (isUnasked && !isGreeting && first === undefined && !this.#isClientSilent) return false;
     if (isUnasked && !isGreeting && !this.#nextLineIsThere) return false;
     const line = this.#server.takeLineOrRest(this.#serverFinished);
     if (line === undefined) return false;
@@ -198,11 +203,6 @@ export class Pop3Decoder implements DialogueDecoder {
     this.#isGreeted = true;
     this.#reading = this.#session.beginMail(undefined, place, undefined);
     return true;
-  }
-
-  /** The command was lost, or will never come. */
-  #mayGuess(first: Pending | undefined): boolean {
-    return first !== undefined || this.#isClientSilent;
   }
 
   /** Nothing more is to be expected from the client, or too much waits for it. */

@@ -69,6 +69,12 @@ export class SmtpDecoder implements DialogueDecoder {
     this.#session.layer = layer;
   }
 
+  get isBetweenMails(): boolean {
+    const { transaction } = this.#session;
+    if (transaction.isOpen || transaction.hasChunks) return false;
+    return this.#reading.kind === 'commands' && this.#unanswered.isEmpty;
+  }
+
   receive(event: StreamEvent): readonly DialogueEvent[] {
     switch (event.kind) {
       case 'open':
