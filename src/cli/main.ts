@@ -45,6 +45,10 @@ async function run(request: Request, log: Log): Promise<number> {
       const { runWatch } = await import('./watch.ts');
       return runWatch(request, log);
     }
+    case 'prune': {
+      const { runPrune } = await import('./prune.ts');
+      return runPrune(request, log);
+    }
     default: {
       const { runOperatorRequest } = await import('./operators.ts');
       return runOperatorRequest(request, log);

@@ -3,12 +3,15 @@ import { diagnoseStore } from '../pipeline/doctor.ts';
 import { verifyStore } from '../pipeline/verify.ts';
 import { dayOf } from './day.ts';
 import type { Log } from './log.ts';
-import type { OperatorRequest } from './operator-arguments.ts';
+import type { OperatorRequest, PruneRequest } from './operator-arguments.ts';
 import type { Settings } from './options.ts';
 import { renderDiagnosis } from './render-diagnosis.ts';
 import { renderVerification } from './render-verification.ts';
 
-export function runOperatorRequest(request: OperatorRequest, log: Log): Promise<number> {
+export function runOperatorRequest(
+  request: Exclude<OperatorRequest, PruneRequest>,
+  log: Log,
+): Promise<number> {
   return request.command === 'verify'
     ? runVerify(request.date, request.settings, log)
     : runDoctor(request.settings, log);

@@ -32,13 +32,18 @@ export interface FilePlace {
   readonly attachmentFolder: string | undefined;
 }
 
+/** Name of the folder that the files of a capture of this file name are in; several captures may share it. */
+export function folderOfCapture(captureName: string): string {
+  return safeName(captureName, 'capture', recordLimits.folderNameBytesMax);
+}
+
 export async function findFiles(attachments: readonly Attachment[], place: FilePlace): Promise<FoundFiles> {
   const images: FileDetail[] = [];
   const others: FileDetail[] = [];
   const imageFiles: OutputFile[] = [];
   const attachmentFiles: OutputFile[] = [];
   const rejected: Rejection[] = [];
-  const folder = safeName(place.captureName, 'capture', recordLimits.folderNameBytesMax);
+  const folder = folderOfCapture(place.captureName);
   for (const attachment of attachments) {
     const { bytes } = attachment;
     const sha256 = hash('sha256', bytes);

@@ -30,6 +30,19 @@ export interface ImageMail {
   readonly images: readonly FileDetail[];
 }
 
+/** Takes days out of a store, for ever. To be used under a lease of the captures of the day. */
+export interface Pruning {
+  /** Octets of the tables of `day` (`yyyy-MM-dd`) by name, as far as they can be told. */
+  bytes(day: string): Promise<ReadonlyMap<string, number>>;
+  /**
+   * The tables of `day` and all that is known of it: a run of that day stores it again. Killed in between,
+   * another call does the rest.
+   */
+  drop(day: string): Promise<void>;
+  /** Octets inside the store that days to come will use; where such are not given back to the system. */
+  freeBytes?(): Promise<number>;
+}
+
 /**
  * `MailDetail.mail_key` is the identity: writing a record twice stores it once. A row that is replaced
  * keeps its id, its table and its `insert_time`. In text, U+0000 and lone surrogates become U+FFFD.
@@ -52,6 +65,8 @@ export interface Sink {
   imageMails?(day: string, after: number, limit: number): Promise<readonly ImageMail[]>;
   /** Only where the store can be read back; to be used between `open` and `close`. */
   readonly ledger?: Ledger;
+  /** Where there is a ledger. */
+  readonly pruning?: Pruning;
   /** How many values were cut or lost characters because a column is too narrow, by `table.column`. */
   readonly cuts?: ReadonlyMap<string, number>;
   close(): Promise<void>;

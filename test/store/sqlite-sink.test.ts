@@ -314,3 +314,18 @@ async function written(
   await sink.close();
   return { path, sink };
 }
+
+test('SqliteSink makes a table anew that is pruned while it writes', async (context) => {
+  const path = join(temporaryFolder(context), 'mail.sqlite');
+  const [sink, other] = [new SqliteSink(path), new SqliteSink(path)];
+  await sink.open();
+  await other.open();
+  await sink.write([sampleRecord(1), sampleRecord(2)]);
+  await other.pruning.drop(day);
+  assert.deepEqual(await sink.tables(day), []);
+  assert.deepEqual(await sink.write([sampleRecord(2), sampleRecord(3)]), { added: 2, replaced: 0, known: 0 });
+  assert.deepEqual(await sink.tables(day), [{ name: 'smtp_2022_01_28', rows: 2 }]);
+  assert.deepEqual(await sink.ledger.rows(day), await sink.ledger.count(day));
+  await other.close();
+  await sink.close();
+});

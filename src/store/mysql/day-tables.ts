@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { mysqlLimits } from '../../core/limits.ts';
 import type { Lease } from '../ledger.ts';
 import { dayOfTable, protocols } from '../row.ts';
-import type { MysqlConnection } from './connection.ts';
+import { type MysqlConnection, quoted } from './connection.ts';
 import type { DataNodes, OpenNode, Work } from './data-nodes.ts';
 import { forgetDroppedTables } from './dropped-tables.ts';
 import { takeLease } from './lease.ts';
@@ -17,6 +17,7 @@ import {
   isInMonthView,
   missingTables,
   refreshMonthView,
+  takeOutOfMonthView,
 } from './schema.ts';
 import type { MailProtocol } from './types.ts';
 
@@ -46,6 +47,21 @@ export class DayTables {
     try {
       await forgetDroppedTables(node, this.#options.home);
       await node.write((connection) => this.#make(connection, node, name));
+    } finally {
+      await lock.release();
+    }
+  }
+
+  /** Takes the table away, out of the view of its month first: a view must not name what is gone. */
+  async drop(node: OpenNode, name: string): Promise<void> {
+    const lock = await this.#schemaLock();
+    try {
+      await node.look(async (connection) => {
+        if ((await missingTables(connection, [name])).length > 0) return;
+        await takeOutOfMonthView(connection, name);
+        await connection.run(`DROP TABLE IF EXISTS ${quoted(name)}`);
+      });
+      node.tables.delete(name);
     } finally {
       await lock.release();
     }

@@ -6,7 +6,7 @@
 import { MailprocError } from '../../core/errors.ts';
 import type { MailRecord } from '../../record/types.ts';
 import { protocols } from '../row.ts';
-import type { Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
+import type { Pruning, Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
 import { type Group, groupBy, learn, type Mail, toGroups, toMails, toStored } from './batch.ts';
 import { writeChunk } from './chunk.ts';
 import { type MysqlConnection, quoted } from './connection.ts';
@@ -19,6 +19,7 @@ import { homeTables, MysqlLedger } from './ledger.ts';
 import { MailIds } from './mail-ids.ts';
 import { isDuplicateId, mysqlError, troubleOf } from './mysql-error.ts';
 import { placeMails } from './placement.ts';
+import { MysqlPruning } from './pruning.ts';
 import { columnList, createMissing, type DayTable, describeDayTable, missingTables } from './schema.ts';
 import { openSequence } from './sequence/open-sequence.ts';
 import type { IdSource } from './sequence/types.ts';
@@ -40,6 +41,7 @@ export interface MysqlSinkOptions {
 export class MysqlSink implements Sink {
   readonly url: string;
   readonly ledger: MysqlLedger;
+  readonly pruning: Pruning;
   readonly #settings: ClusterSettings;
   readonly #report: (code: string, detail: string) => void;
   readonly #givenIds: IdSource | undefined;
@@ -68,6 +70,12 @@ export class MysqlSink implements Sink {
       idBits: () => this.#idBits,
       home,
       report: this.#report,
+    });
+    this.pruning = new MysqlPruning({
+      url: this.url,
+      nodes: this.#nodes,
+      dayTables: this.#dayTables,
+      home,
     });
     this.ledger = new MysqlLedger({
       home,

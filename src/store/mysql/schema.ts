@@ -229,15 +229,28 @@ export async function refreshMonthView(connection: MysqlConnection, dayTable: st
   for (let round = 0; round < 10; round++) {
     const days = await dayTablesOf(connection, month);
     if (await shows(connection, month, days)) return;
-    const selects = days.map((name) => `SELECT ${columnList} FROM ${quoted(name)}`);
     try {
-      await connection.run(
-        `CREATE OR REPLACE SQL SECURITY INVOKER VIEW ${quoted(month)} AS ${selects.join(' UNION ALL ')}`,
-      );
+      await connection.run(viewStatement(month, days));
     } catch (error) {
       if (!['conflict', 'schema'].includes(troubleOf(error))) throw error;
     }
   }
+}
+
+/** Where there is such a view; one without any other day is dropped. */
+export async function takeOutOfMonthView(connection: MysqlConnection, dayTable: string): Promise<void> {
+  const month = dayTable.replace(/_\d{1,2}$/, '');
+  const sql = 'SELECT 1 FROM information_schema.views WHERE table_schema = DATABASE() AND table_name = ?';
+  if ((await connection.rows(sql, [month])).length === 0) return;
+  const others = (await dayTablesOf(connection, month)).filter((name) => name !== dayTable);
+  await connection.run(
+    others.length === 0 ? `DROP VIEW IF EXISTS ${quoted(month)}` : viewStatement(month, others),
+  );
+}
+
+function viewStatement(month: string, dayTables: readonly string[]): string {
+  const selects = dayTables.map((name) => `SELECT ${columnList} FROM ${quoted(name)}`);
+  return `CREATE OR REPLACE SQL SECURITY INVOKER VIEW ${quoted(month)} AS ${selects.join(' UNION ALL ')}`;
 }
 
 /** Also where the name of the view is taken by a table. */

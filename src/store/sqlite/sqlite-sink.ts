@@ -11,10 +11,11 @@ import { columnNames, type MailRecord } from '../../record/types.ts';
 import { CaptureCounts } from '../capture-counts.ts';
 import type { Ledger } from '../ledger.ts';
 import { checkIds, detailJson, recordRank, tableName, toRow } from '../row.ts';
-import type { ImageMail, Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
+import type { ImageMail, Pruning, Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
 import { missingFile } from '../store-error.ts';
 import { forgetDroppedTables } from './dropped-tables.ts';
 import { readImageMails } from './image-mails.ts';
+import { SqlitePruning } from './pruning.ts';
 import { columnList, commonTables, createDayTable, existingTables } from './schema.ts';
 import { sqliteError } from './sqlite-error.ts';
 import { addRows, SqliteLedger } from './sqlite-ledger.ts';
@@ -37,12 +38,13 @@ export interface SqliteOptions {
 export class SqliteSink implements Sink {
   readonly url: string;
   readonly ledger: Ledger;
+  readonly pruning: Pruning;
   readonly #path: string;
   readonly #busyTimeoutMs: number;
   readonly #mustExist: boolean;
   #database: Database | undefined;
   readonly #statements = new Map<string, Statement<unknown[]>>();
-  /** Day tables that are there for certain. */
+  /** Day tables that are there for certain as long as a transaction lasts. */
   readonly #dayTables = new Set<string>();
 
   constructor(path: string, options: SqliteOptions = {}) {
@@ -50,6 +52,7 @@ export class SqliteSink implements Sink {
     this.#path = path;
     this.#busyTimeoutMs = options.busyTimeoutMs ?? storeLimits.busyTimeoutMs;
     this.#mustExist = options.mustExist ?? false;
+    this.pruning = new SqlitePruning(path, () => this.#opened());
     this.ledger = new SqliteLedger(path, () => this.#opened(), options.now ?? Date.now);
   }
 
@@ -133,6 +136,8 @@ export class SqliteSink implements Sink {
   }
 
   #writeInTransaction(database: Database, batch: readonly MailRecord[]): Stored {
+    // Somebody may have pruned the day since the batch before.
+    this.#dayTables.clear();
     const counts = new CaptureCounts();
     const firstId = this.#lastId() + 1;
     let nextId = firstId;
