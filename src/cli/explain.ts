@@ -7,6 +7,7 @@ import { MailprocError } from '../core/errors.ts';
 import { type ExplainListener, explain } from '../pipeline/explain.ts';
 import type { ExplainedTotals } from '../pipeline/explanation.ts';
 import type { Settings } from './options.ts';
+import { jsonText } from './printable.ts';
 import { renderConnection, renderFile, renderTotals } from './render-explanation.ts';
 
 /** Resolves with the exit status: 3 where a file is damaged. */
@@ -75,19 +76,15 @@ class JsonOutput implements Output {
 
   async end(totals: ExplainedTotals): Promise<void> {
     if (this.#part === 'files') await print('\n],\n"connections": [');
-    await print(`\n],\n"totals": ${json(totals)}\n}\n`);
+    await print(`\n],\n"totals": ${jsonText(totals)}\n}\n`);
   }
 
   #item(part: 'files' | 'connections', item: object): Promise<void> {
     const separator =
       this.#part === part ? ',\n' : part === 'files' ? '{\n"files": [\n' : '\n],\n"connections": [\n';
     this.#part = part;
-    return print(`${separator}${json(item)}`);
+    return print(`${separator}${jsonText(item)}`);
   }
-}
-
-function json(value: object): string {
-  return JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? String(each) : each));
 }
 
 async function print(text: string): Promise<void> {

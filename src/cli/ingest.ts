@@ -7,6 +7,7 @@ import type { IngestRequest } from './arguments.ts';
 import { dayOf } from './day.ts';
 import type { Log } from './log.ts';
 import type { Settings } from './options.ts';
+import { jsonText } from './printable.ts';
 import { progressBar } from './progress.ts';
 import { untilInterrupted, watcherOf } from './watcher.ts';
 
@@ -48,7 +49,7 @@ export function jobOf(root: string, settings: Settings): Omit<Job, 'day'> {
 }
 
 async function show(report: Report, settings: Settings, rowsOnStdout: boolean): Promise<void> {
-  if (settings.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  if (settings.json) process.stdout.write(`${jsonText(report, 2)}\n`);
   else if (!settings.quiet && settings.log === 'text') {
     const { renderReport } = await import('./render-report.ts');
     (rowsOnStdout ? process.stderr : process.stdout).write(renderReport(report));

@@ -5,6 +5,7 @@ import { dayOf } from './day.ts';
 import type { Log } from './log.ts';
 import type { OperatorRequest, PruneRequest } from './operator-arguments.ts';
 import type { Settings } from './options.ts';
+import { jsonText } from './printable.ts';
 import { renderDiagnosis } from './render-diagnosis.ts';
 import { renderVerification } from './render-verification.ts';
 
@@ -35,7 +36,11 @@ async function runDoctor(settings: Settings, log: Log): Promise<number> {
   return weights.has('problem') ? 3 : 0;
 }
 
-function print<Result>({ json, quiet }: Settings, result: Result, render: (result: Result) => string): void {
-  if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+function print<Result extends object>(
+  { json, quiet }: Settings,
+  result: Result,
+  render: (result: Result) => string,
+): void {
+  if (json) process.stdout.write(`${jsonText(result, 2)}\n`);
   else if (!quiet) process.stdout.write(render(result));
 }

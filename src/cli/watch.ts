@@ -6,6 +6,7 @@ import { CaptureWatch, type WatchListener } from '../pipeline/watch.ts';
 import { counted, jobOf, tellOutcome } from './ingest.ts';
 import type { Log } from './log.ts';
 import { type Settings, settingNames } from './options.ts';
+import { jsonText } from './printable.ts';
 import type { WatchRequest } from './watch-arguments.ts';
 import { watcherOf } from './watcher.ts';
 
@@ -70,7 +71,7 @@ function listenerOf({ json }: Settings, log: Log): WatchListener {
     },
     day: (day) => log.event('watch.day', `the day is ${day}`, { day }),
     ran(report) {
-      if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
+      if (json) process.stdout.write(`${jsonText(report)}\n`);
       // That it is interrupted is what was asked for.
       tellOutcome({ ...report, interrupted: false }, log);
     },

@@ -30,16 +30,28 @@ for (const [index, character] of [
 for (const octet of [0x09, 0x0a, 0x0d, 0x20]) values[octet] = blank;
 values[padding] = pad;
 
-/** Decodes `source` from `start` to `end`. `gaps` are offsets in `source` where octets are missing. */
+/** Decodes `source` from `start` to `end`. `gaps` are offsets in `source` where octets are missing, in order. */
 export function decodeBase64(
   source: Buffer,
   start: number,
   end: number,
   gaps: readonly number[] = [],
 ): DecodedOctets {
-  const inside = gaps.filter((gap) => gap > start && gap < end);
+  const inside = gaps.slice(firstAbove(gaps, start), firstAbove(gaps, end - 1));
   if (inside.length > 0) return decodeAroundGaps(source, start, end, inside);
   return decodeUniform(source, start, end) ?? decodeLenient(source, start, end);
+}
+
+/** Index of the first of `gaps` that is more than `offset`: a mail may have many parts and many gaps. */
+function firstAbove(gaps: readonly number[], offset: number): number {
+  let low = 0;
+  let high = gaps.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((gaps[middle] ?? 0) > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Lines of equal length without junk: the common case. Undefined where the data is not like that. */

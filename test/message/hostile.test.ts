@@ -333,6 +333,13 @@ describe('decodeMessage takes time in proportion to the mail', () => {
       ),
     ],
   ];
+  it('decodeMessage survives many gaps in many parts', { timeout: 20_000 }, () => {
+    const part = '--z\nContent-Transfer-Encoding: base64\n\nAAAA\nAAAA\n';
+    const bytes = octets('Content-Type: multipart/mixed; boundary=z\n\n', part.repeat(9000));
+    const gaps = Array.from({ length: bytes.length }, (_, offset) => offset);
+    assertWithinLimits(decodeMessage(bytes, { gaps }));
+  });
+
   for (const [name, bytes] of worst) {
     // Quadratic time would be minutes: the cap is far from both.
     it(`decodeMessage survives ${name}`, { timeout: 20_000 }, () => assertWithinLimits(decodeMessage(bytes)));
