@@ -17,6 +17,7 @@ import { CaptureWindow } from './capture-window.ts';
 import { type CompressionName, compressionOf } from './compression.ts';
 import { PcapDecoder, pcapVariant } from './pcap.ts';
 import { BlockType, PcapngDecoder } from './pcapng.ts';
+import { ReadAheadSource } from './read-ahead.ts';
 import { StreamSource } from './stream-source.ts';
 import type { Packet } from './types.ts';
 
@@ -178,6 +179,8 @@ class CaptureReader {
     if (compression !== undefined) {
       this.#compression = compression.name;
       this.#source = new UnpackedSource(file, compression.unpack, captureLimits.compressedReadBytes);
+    } else if (!isStream) {
+      this.#source = new ReadAheadSource(file, this.#options.readBytes ?? captureLimits.readBytes);
     }
     return this.#source;
   }

@@ -25,6 +25,8 @@ export class PacketDecoder {
   readonly #cursor = new Cursor();
   readonly #segment = new ReusedSegment();
   readonly #reassembler = new Reassembler(this.counts);
+  #lastLinkType = -1;
+  #lastHeader: Next;
 
   /**
    * The TCP segment in a packet, or undefined when there is none (`counts` says why). The segment and its
@@ -35,7 +37,7 @@ export class PacketDecoder {
     const cursor = this.#cursor;
     cursor.start(packet);
     this.counts.all.add(1, packet.capturedLength);
-    let next: Next = link.headerOfLinkType(packet.linkType);
+    let next: Next = this.#headerOf(packet.linkType);
     if (next === undefined) {
       countOne(this.counts.unknownLinkTypes, packet.linkType);
       cursor.stop('unknown-link-type');
@@ -47,6 +49,15 @@ export class PacketDecoder {
     }
     this.counts.classes[cursor.outcome].add(cursor.packets, cursor.octets);
     return cursor.outcome === 'segment' ? this.#handOut(packet) : undefined;
+  }
+
+  /** The first header; a capture has one link type, or a few. */
+  #headerOf(linkType: number): Next {
+    if (linkType !== this.#lastLinkType) {
+      this.#lastLinkType = linkType;
+      this.#lastHeader = link.headerOfLinkType(linkType);
+    }
+    return this.#lastHeader;
   }
 
   /** The capture ends: fragments that still wait are counted as dropped. */

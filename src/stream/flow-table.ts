@@ -80,9 +80,11 @@ function isSentBySecond(flow: Flow, segment: Segment): boolean {
 }
 
 function sameAddress(left: Buffer, right: Buffer): boolean {
-  if (left.length !== right.length) return false;
-  for (let offset = 0; offset + 4 <= left.length; offset += 4) {
-    if (left.readInt32BE(offset) !== right.readInt32BE(offset)) return false;
+  // Backwards: hosts of one network differ at the end. Plain indices are several times as fast as methods.
+  const { length } = left;
+  if (length !== right.length) return false;
+  for (let offset = length - 1; offset >= 0; offset--) {
+    if (left[offset] !== right[offset]) return false;
   }
   return true;
 }
