@@ -49,7 +49,7 @@ export class KnownMails {
       const mail: KnownMail =
         before === undefined
           ? { id: nextId++, rank, protocol, day: columns.insert_time, offset: 0 }
-          : { ...before, rank };
+          : { ...before, rank, day: columns.insert_time };
       if (before !== undefined) replaced++;
       planned.set(key, mail);
       writes.push({ record, mail, replaces: before !== undefined });
@@ -61,7 +61,8 @@ export class KnownMails {
   /** The row of `key` as the store holds it from now on; returns the one it replaces. */
   remember(key: string, mail: KnownMail): KnownMail | undefined {
     const before = this.#mails.get(key);
-    if (before === undefined) this.#count(mail, 1);
+    if (before !== undefined) this.#count(before, -1);
+    this.#count(mail, 1);
     this.#mails.set(key, mail);
     this.#lastId = Math.max(this.#lastId, mail.id);
     return before;

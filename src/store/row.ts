@@ -47,28 +47,26 @@ export function recordRank(detail: Pick<MailDetail, 'complete' | 'raw_size' | 'a
 /** Above twice the size of any mail, and exact as a number. */
 const wholeMailRank = 2 ** 52;
 
-/** `day` is that of the table, which a replaced row keeps. */
-export function toRow(id: number, record: MailRecord, day: string = record.columns.insert_time): StoredRow {
-  return rowOf(id, record, day, storableText);
+export function toRow(id: number, record: Pick<MailRecord, 'columns'>): StoredRow {
+  return rowOf(id, record, storableText);
 }
 
 /** The row of `toRow`, and `detail` behind it. */
-export function rowJson(id: number, record: MailRecord, day: string): string {
-  const row = rowOf(id, record, day, (text) => text);
+export function rowJson(id: number, record: MailRecord): string {
+  const row = rowOf(id, record, (text) => text);
   return storableJson({ ...row, detail: record.detail });
 }
 
 /** Written out: rows of one shape, made without looking each name up, are what a store spends its time on. */
 function rowOf(
   id: number,
-  { columns }: MailRecord,
-  day: string,
+  { columns }: Pick<MailRecord, 'columns'>,
   textOf: (text: string) => string,
 ): StoredRow {
   const orNull = (text: string | null): string | null => (text === null ? null : textOf(text));
   return {
     id,
-    insert_time: textOf(day),
+    insert_time: textOf(columns.insert_time),
     timestamp: textOf(columns.timestamp),
     sport: columns.sport,
     dport: columns.dport,

@@ -44,8 +44,10 @@ export interface Pruning {
 }
 
 /**
- * `MailDetail.mail_key` is the identity: writing a record twice stores it once. A row that is replaced
- * keeps its id, its table and its `insert_time`. In text, U+0000 and lone surrogates become U+FFFD.
+ * `MailDetail.mail_key` is the identity: writing a record twice stores it once, for whatever days. A row that
+ * is replaced keeps its id; its table and its `insert_time` are those of the record that has more of the mail,
+ * so that a mail is found on the day of the capture that holds its last octet. In text, U+0000 and lone
+ * surrogates become U+FFFD.
  */
 export interface Sink {
   /** Where the result can be found, for the report: `sqlite:mailproc.sqlite`. */

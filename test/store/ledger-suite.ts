@@ -193,11 +193,22 @@ export function ledgerSuite(name: string, create: (context: TestContext) => Ledg
     ]);
   });
 
-  ledgerTest('counts a row replaced on a later day in the table where it stays', async (ledger, sink) => {
-    await sink.write([partFrom('a', 1, 10)]);
-    await sink.write([from('b', 1, { columns: { insert_time: '2022-01-29' } })]);
-    await assertRows(ledger, day, [{ capture: 'b', table: smtp, rows: 1 }]);
-    await assertRows(ledger, '2022-01-29', []);
+  ledgerTest('counts a row that moves to another day where it is', async (ledger, sink) => {
+    const next = { columns: { insert_time: '2022-01-29' } };
+    await sink.write([partFrom('a', 1, 10), partFrom('a', 2, 10)]);
+    await sink.write([from('b', 1, next)]);
+    await assertRows(ledger, day, [{ capture: 'a', table: smtp, rows: 1 }]);
+    await assertRows(ledger, '2022-01-29', [{ capture: 'b', table: 'smtp_2022_01_29', rows: 1 }]);
+    await sink.write([from('a', 2, next)]);
+    await assertRows(ledger, day, []);
+    await assertRows(ledger, '2022-01-29', [
+      { capture: 'a', table: 'smtp_2022_01_29', rows: 1 },
+      { capture: 'b', table: 'smtp_2022_01_29', rows: 1 },
+    ]);
+    await ledger.forget('b');
+    await assertRows(ledger, '2022-01-29', [{ capture: 'a', table: 'smtp_2022_01_29', rows: 1 }]);
+    assert.deepEqual(await sink.write([partFrom('a', 1, 10)]), { added: 1, replaced: 0, known: 0 });
+    await assertRows(ledger, day, [{ capture: 'a', table: smtp, rows: 1 }]);
   });
 
   ledgerTest('agrees with the tables after any sequence of writes', async (ledger, sink) => {
@@ -207,14 +218,18 @@ export function ledgerSuite(name: string, create: (context: TestContext) => Ledg
       seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
       return Math.floor((seed / 2 ** 31) * limit);
     };
+    const days = [day, '2022-01-29', '2022-02-01'];
     for (let round = 0; round < 30; round++) {
       const batch = Array.from({ length: 1 + below(6) }, () => {
         const capture = ['a', 'b', '抓包'][below(3)] ?? 'a';
-        return below(3) === 0 ? from(capture, below(12)) : partFrom(capture, below(12), below(50));
+        const ofDay = { columns: { insert_time: days[below(3)] ?? day } };
+        const part = (number: number) =>
+          incompleteRecord(number, below(50), { columns: { file_path: capture, ...ofDay.columns } });
+        return below(3) === 0 ? from(capture, below(12), ofDay) : part(below(12));
       });
       await sink.write(batch);
       if (below(8) === 0) await ledger.forget('b');
-      assertSame(await ledger.rows(day), await ledger.count(day));
+      for (const each of days) assertSame(await ledger.rows(each), await ledger.count(each));
     }
     assert.notDeepEqual(await ledger.rows(day), []);
   });

@@ -92,16 +92,63 @@ export function sinkSuite(name: string, create: (context: TestContext) => Target
     );
   });
 
-  sinkTest('leaves a replaced row in its table', async (sink, target) => {
-    await sink.write([incompleteRecord(1, 10)]);
-    await sink.write([sampleRecord(1, { columns: { insert_time: '2022-01-29' } })]);
-    assert.deepEqual(await sink.tables(day), [{ name: 'smtp_2022_01_28', rows: 1 }]);
+  sinkTest('moves a row to the day of the record that has more of the mail', async (sink, target) => {
+    const next = { columns: { insert_time: '2022-01-29' } };
+    const afterNext = { columns: { insert_time: '2022-02-01' } };
+    await sink.write([incompleteRecord(1, 10), sampleRecord(2), incompleteRecord(3, 10)]);
+    // Less and as much leave it where it is.
+    const less = [incompleteRecord(1, 9, next), incompleteRecord(1, 10, next), sampleRecord(2, next)];
+    assert.deepEqual(await sink.write(less), { added: 0, replaced: 0, known: 3 });
     assert.deepEqual(await sink.tables('2022-01-29'), []);
+    const more = [sampleRecord(1, next), incompleteRecord(3, 11, next)];
+    assert.deepEqual(await sink.write(more), { added: 0, replaced: 2, known: 0 });
+    assert.deepEqual(await sink.tables(day), [{ name: 'smtp_2022_01_28', rows: 1 }]);
+    assert.deepEqual(await sink.tables('2022-01-29'), [{ name: 'smtp_2022_01_29', rows: 2 }]);
+    // On, and back to where it was first; and the same within one batch.
+    assert.deepEqual(await sink.write([incompleteRecord(3, 12, afterNext)]), {
+      added: 0,
+      replaced: 1,
+      known: 0,
+    });
+    const batch = [sampleRecord(3), incompleteRecord(4, 5), sampleRecord(4, next), incompleteRecord(4, 6)];
+    assert.deepEqual(await sink.write(batch), { added: 1, replaced: 2, known: 1 });
+    assert.deepEqual(await sink.tables(day), [{ name: 'smtp_2022_01_28', rows: 2 }]);
+    assert.deepEqual(await sink.tables('2022-02-01'), [{ name: 'smtp_2022_02_01', rows: 0 }]);
     await sink.close();
+    const rows = await target.rows();
     assert.deepEqual(
-      (await target.rows()).map((row) => [row.insert_time, row.mail_subject]),
-      [[day, 'mail 1']],
+      rows.map((row) => [row.insert_time, row.mail_subject]),
+      [
+        ['2022-01-29', 'mail 1'],
+        [day, 'mail 2'],
+        [day, 'mail 3'],
+        ['2022-01-29', 'mail 4'],
+      ],
     );
+    // The last is new: some of the ids before it may have been taken in vain.
+    assert.deepEqual(
+      rows.slice(0, 3).map((row) => row.id),
+      [1, 2, 3],
+    );
+  });
+
+  sinkTest('stores a mail once that comes for several days', async (sink, target) => {
+    const on = (insert_time: string, number: number) => sampleRecord(number, { columns: { insert_time } });
+    const days = ['2022-01-27', day, '2022-01-29', '2022-02-01'];
+    for (const [first, of] of days.entries()) {
+      const stored = await sink.write([on(of, first), on(of, first + 10)]);
+      assert.deepEqual(stored, { added: 2, replaced: 0, known: 0 });
+    }
+    for (const of of days) {
+      const again = days.flatMap((_, first) => [on(of, first), on(of, first + 10)]);
+      assert.deepEqual(await sink.write(again), { added: 0, replaced: 0, known: 8 });
+      assert.deepEqual(
+        (await sink.tables(of)).map(({ rows }) => rows),
+        [2],
+      );
+    }
+    await sink.close();
+    assert.equal((await target.rows()).length, 8);
   });
 
   sinkTest('counts the rows of each table of a day', async (sink) => {

@@ -203,7 +203,8 @@ test('SqliteSink stores the mails of a day again whose table was dropped by hand
   const records = [sampleRecord(1), sampleRecord(2, other), sampleRecord(3, { protocol: 'imap' })];
   await sink.open();
   await sink.write([...records, incompleteRecord(4, 10)]);
-  await sink.write([sampleRecord(4, later), sampleRecord(5, later)]);
+  const laterOfDay = sampleRecord(4, { columns: { file_path: 'c' } });
+  await sink.write([laterOfDay, sampleRecord(5, later)]);
   const [a, b, c] = [
     sampleEntry('captures/20220128.pcapng'),
     sampleEntry('b', { day: '2022-01-29' }),
@@ -225,7 +226,7 @@ test('SqliteSink stores the mails of a day again whose table was dropped by hand
     assert.deepEqual(subjects, [{ mail_subject: 'mail 2' }, { mail_subject: 'mail 5' }]);
     assert.equal(database.prepare('SELECT * FROM mail_detail').all().length, 3);
   });
-  assert.deepEqual(await sink.write([...records, sampleRecord(4, later), sampleRecord(5, later)]), {
+  assert.deepEqual(await sink.write([...records, laterOfDay, sampleRecord(5, later)]), {
     added: 2,
     replaced: 0,
     known: 3,

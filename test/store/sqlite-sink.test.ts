@@ -259,14 +259,16 @@ const sinkModule = new URL('../../src/store/sqlite/sqlite-sink.js', import.meta.
 const samplesModule = new URL('./samples.js', import.meta.url).href;
 
 /** A run of its own that writes mails `from` to `to`, four in a batch, then does `last`. */
-function runSource(path: string, from: number, to: number, last: string): string {
+function runSource(path: string, from: number, to: number, last: string, ofDay = day): string {
   return `
     const { SqliteSink } = await import(${JSON.stringify(sinkModule)});
     const { sampleRecord } = await import(${JSON.stringify(samplesModule)});
     const sink = new SqliteSink(${JSON.stringify(path)});
     await sink.open();
     for (let number = ${from}; number <= ${to}; number += 4) {
-      await sink.write([0, 1, 2, 3].map((index) => sampleRecord(number + index)));
+      await sink.write([0, 1, 2, 3].map((index) => sampleRecord(number + index, {
+        columns: { insert_time: ${JSON.stringify(ofDay)} },
+      })));
     }
     ${last}`;
 }
@@ -285,6 +287,20 @@ test('SqliteSink is safe with two runs at once', async (context) => {
     rows.map((row) => row.id),
     Array.from({ length: 120 }, (_, index) => index + 1),
   );
+  assert.equal(new Set(rows.map((row) => row.mail_subject)).size, 120);
+});
+
+test('SqliteSink stores a mail once of two runs at once for different days', async (context) => {
+  const path = join(temporaryFolder(context), 'mail.sqlite');
+  const run = (ofDay: string) =>
+    promisify(execFile)(process.execPath, [
+      '--input-type=module',
+      '-e',
+      runSource(path, 1, 120, 'await sink.close();', ofDay),
+    ]);
+  await Promise.all([run(day), run('2022-01-29'), run(day)]);
+  const rows = allRows(path);
+  assert.equal(rows.length, 120);
   assert.equal(new Set(rows.map((row) => row.mail_subject)).size, 120);
 });
 

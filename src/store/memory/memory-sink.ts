@@ -45,8 +45,8 @@ export class MemorySink implements Sink {
     for (const { record, mail } of writes) {
       const table = tableName(mail.protocol, mail.day);
       const before = this.#rows.get(mail.id);
-      if (before !== undefined) this.#ledger.add(table, captureOf(before), -1);
-      const after: MemoryRow = { table, row: toRow(mail.id, record, mail.day), record };
+      if (before !== undefined) this.#ledger.add(before.table, captureOf(before), -1);
+      const after: MemoryRow = { table, row: toRow(mail.id, record), record };
       this.#rows.set(mail.id, after);
       this.#ledger.add(table, captureOf(after), 1);
       this.#known.remember(record.detail.mail_key, mail);

@@ -3,6 +3,7 @@ import type { MailRecord } from '../../record/types.ts';
 import { recordRank } from '../row.ts';
 import type { Stored } from '../sink.ts';
 import type { KnownRow } from './keys.ts';
+import type { Place } from './placement.ts';
 import type { MailProtocol, Shard } from './types.ts';
 
 export type Id = number | bigint;
@@ -15,8 +16,16 @@ export interface Mail {
   /** The one with most of the mail. */
   best: MailRecord;
   rank: number;
+  /** Of its own time, in whose table a mail is looked for that has no place; undefined where that is no day. */
+  readonly ownDay: string | undefined;
   /** Of the table its row is in or goes to. */
   day: string;
+  /** To be written down with the row; undefined: none is needed. */
+  place: Place | undefined;
+  /** Whether the place is another one than it has. */
+  isMoving: boolean;
+  /** The table it leaves, in the same transaction where that can be. */
+  leaving: Leaving | undefined;
   /** As of the last look; undefined: no row. */
   known: KnownRow | undefined;
   /** The rank of the row before this batch. */
@@ -24,6 +33,13 @@ export interface Mail {
   id: Id | undefined;
   /** Ids it was tried with: a row with one of them is of this batch, whatever became of the COMMIT's answer. */
   readonly triedIds: Set<string>;
+}
+
+export interface Leaving {
+  readonly day: string;
+  readonly shard: Shard;
+  /** undefined: no row is there, nor shall one come. */
+  readonly row: KnownRow | undefined;
 }
 
 /** Mails of one table. */
@@ -46,7 +62,11 @@ export function toMails(batch: readonly MailRecord[]): Mail[] {
         versions: [record],
         best: record,
         rank,
+        ownDay: dayOf(record.columns.timestamp),
         day: record.columns.insert_time,
+        place: undefined,
+        isMoving: false,
+        leaving: undefined,
         known: undefined,
         rankBefore: undefined,
         id: undefined,
@@ -55,9 +75,13 @@ export function toMails(batch: readonly MailRecord[]): Mail[] {
       continue;
     }
     mail.versions.push(record);
-    if (rank > mail.rank) Object.assign(mail, { best: record, rank });
+    if (rank > mail.rank) Object.assign(mail, { best: record, rank, day: record.columns.insert_time });
   }
   return [...mails.values()];
+}
+
+function dayOf(timestamp: string): string | undefined {
+  return /^\d{4}-\d{2}-\d{2}(?= |$)/.exec(timestamp)?.[0];
 }
 
 export function toGroups(
@@ -106,6 +130,15 @@ export function toStored(mails: readonly Mail[]): Stored {
     }
   }
   return { added, replaced, known };
+}
+
+/** In memory, about. */
+export function octetsOf(mails: readonly Mail[]): number {
+  const length = (text: string | null): number => 2 * (text?.length ?? 0);
+  return mails.reduce((sum, { best: { columns } }) => {
+    const { mail_content, mail_subject, mail_to } = columns;
+    return sum + 2000 + length(mail_content) + length(mail_subject) + length(mail_to);
+  }, 0);
 }
 
 /** In the order in which the groups first appear. */

@@ -1,47 +1,85 @@
-/** A chunk is what one transaction writes into one table: rows, their keys, and the ledger's count of them. */
+/** A chunk is what one transaction writes into one table: rows, their keys, places, and the ledger's count of them. */
 import { createHash } from 'node:crypto';
-import { dayOfTable } from '../row.ts';
-import type { Mail } from './batch.ts';
+import { groupBy, type Mail } from './batch.ts';
 import type { MysqlConnection } from './connection.ts';
 import { type Entry, insertRows, replaceRow, type Target } from './insert.ts';
 import { captureKey } from './keys.ts';
 import { type LedgerChange, ledgerRowsInsert } from './ledger.ts';
-import { describeDayTable } from './schema.ts';
+import { checkPlaces, Misplaced, vacate, writePlaces } from './placement.ts';
 
-/** Mails that are not known are added, known ones replaced where there is more of them now. */
+export interface ChunkTarget extends Target {
+  readonly day: string;
+  /** Whether the mail leaves its table in this very transaction. */
+  readonly leavesHere: (mail: Mail) => boolean;
+}
+
+/**
+ * Mails that are not known are added, known ones replaced where there is more of them now. Throws `Misplaced` where
+ * some of them are in another table.
+ */
 export async function writeChunk(
   connection: MysqlConnection,
-  target: Target,
+  target: ChunkTarget,
   mails: readonly Mail[],
 ): Promise<void> {
+  const { table, day } = target;
   const added = mails.filter(({ known }) => known === undefined);
   const replaced = mails.filter(({ known, rank }) => known !== undefined && known.rank < rank);
   if (added.length + replaced.length === 0) return;
+  const elsewhere = replaced.filter(({ known }) => known?.table !== table.name);
+  if (elsewhere.length > 0) throw new Misplaced(new Set(elsewhere.map(({ key }) => key)));
   for (const mail of added) mail.triedIds.add(String(mail.id));
+  const written = [...added, ...replaced];
+  const leaving = written.filter(target.leavesHere);
   await connection.transaction(async (last) => {
-    await insertRows(connection, target, added.map(toEntry));
-    const moved: Mail[] = [];
-    for (const mail of replaced) {
-      const at = await targetOf(connection, target, mail);
-      if (await replaceRow(connection, at, toEntry(mail))) moved.push(mail);
+    await writePlaces(connection, placed(written));
+    for (const [from, some] of groupBy(leaving, (mail) => mail.leaving?.shard.table ?? '')) {
+      await vacate(connection, from, some.map(toLeaving));
     }
-    const changes = ledgerChanges(added, moved);
-    if (changes.length > 0) last(ledgerRowsInsert(target.table.name, chunkName(added, moved), changes));
+    await insertRows(connection, target, added.map(toEntry));
+    const exchanged: Mail[] = [];
+    for (const mail of replaced)
+      if (await replaceRow(connection, target, toEntry(mail))) exchanged.push(mail);
+    await checkPlaces(connection, day, keysOf(written), versionsOf(written));
+    const changes = ledgerChanges(added, exchanged);
+    if (changes.length > 0) last(ledgerRowsInsert(table.name, chunkName(added, exchanged), changes));
+    for (const mail of leaving) countLeft(mail, last);
   });
 }
 
-function toEntry({ best, rank, id, known }: Mail): Entry {
-  return { record: best, rank, id: known?.id ?? id ?? 0 };
+/** Of a mail that has left its table, in the transaction that took it out. */
+export function countLeft(mail: Mail, last: (statement: ReturnType<typeof ledgerRowsInsert>) => void): void {
+  const { leaving, place } = mail;
+  if (leaving?.row === undefined) return;
+  const { capture, id, rank } = leaving.row;
+  // Of a single row: its rank and the version only grow.
+  const chunk = createHash('sha256').update(`left ${mail.key} ${rank} ${id} ${place?.version}`).digest();
+  const change = { capture: undefined, key: capture, rows: -1 };
+  last(ledgerRowsInsert(leaving.shard.table, chunk.subarray(0, 16), [change]));
 }
 
-/** With keys beside the tables, a key may lead to another table of the same database. */
-async function targetOf(connection: MysqlConnection, target: Target, { known }: Mail): Promise<Target> {
-  if (known === undefined || known.table === target.table.name) return target;
-  const table = await describeDayTable(connection, known.table);
-  return table === undefined ? target : { ...target, table, day: dayOfTable(known.table) ?? target.day };
+export function placed(mails: readonly Mail[]): { key: string; place: NonNullable<Mail['place']> }[] {
+  return mails.flatMap(({ key, place }) => (place === undefined ? [] : [{ key, place }]));
 }
 
-/** A replaced row moves from the capture it came from to the one that had more of it. */
+export function versionsOf(mails: readonly Mail[]): Map<string, number> {
+  return new Map(placed(mails).map(({ key, place }) => [key, place.version]));
+}
+
+export function keysOf(mails: readonly Mail[]): string[] {
+  return mails.map(({ key }) => key);
+}
+
+export function toLeaving({ key, leaving }: Mail): { key: string; row: NonNullable<Mail['leaving']>['row'] } {
+  return { key, row: leaving?.row };
+}
+
+function toEntry({ key, best, rank, id, known }: Mail): Entry {
+  const { columns } = best;
+  return { key, columns, rank, id: known?.id ?? id ?? 0, capture: captureKey(columns.file_path) };
+}
+
+/** A replaced row goes from the capture it came from to the one that had more of it. */
 function ledgerChanges(added: readonly Mail[], replaced: readonly Mail[]): LedgerChange[] {
   const changes = new Map<string, LedgerChange>();
   const change = (key: Buffer, rows: number, capture?: string): void => {

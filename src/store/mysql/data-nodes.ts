@@ -138,7 +138,7 @@ export class DataNodes {
     return this.#settings.shardMap.dataNodes().map((dataNode) => this.of(dataNode));
   }
 
-  /** The first: entries, leases and placements are there. */
+  /** The first: entries and leases are there. */
   home(): OpenNode {
     const [first] = this.#settings.shardMap.dataNodes();
     if (first === undefined)

@@ -9,10 +9,12 @@ import { forgetDroppedTables } from './dropped-tables.ts';
 import { takeLease } from './lease.ts';
 import { ledgerRowsStatement } from './ledger.ts';
 import { mysqlError, troubleOf } from './mysql-error.ts';
+import { placementTables, visitTable } from './placement.ts';
 import {
   checkId,
   createDayTable,
   createMissing,
+  type DayTable,
   describeDayTable,
   isInMonthView,
   missingTables,
@@ -20,6 +22,12 @@ import {
   takeOutOfMonthView,
 } from './schema.ts';
 import type { MailProtocol } from './types.ts';
+
+/** Of each data node, beside its day tables. */
+const nodeTables: ReadonlyMap<string, string> = new Map([
+  ['mailproc_ledger_rows', ledgerRowsStatement],
+  ...placementTables,
+]);
 
 export interface DayTablesOptions {
   readonly schema: 'wide' | 'documented';
@@ -33,10 +41,26 @@ export interface DayTablesOptions {
 export class DayTables {
   readonly #nodes: DataNodes;
   readonly #options: DayTablesOptions;
+  /** The memories of tables in whose time those beside the day tables were seen to be there. */
+  readonly #preparedNodes = new WeakSet<Map<string, unknown>>();
 
   constructor(nodes: DataNodes, options: DayTablesOptions) {
     this.#nodes = nodes;
     this.#options = options;
+  }
+
+  /** Runs `work` on the active master of `node`, where table `name` is there then; again as `node.write` does. */
+  async at<Value>(
+    node: OpenNode,
+    name: string,
+    work: (connection: MysqlConnection, table: DayTable) => Promise<Value>,
+  ): Promise<Value> {
+    const withTable = async (connection: MysqlConnection): Promise<Value> => {
+      const table = node.tables.get(name);
+      if (table === undefined) throw tableMissing(name);
+      return work(connection, table);
+    };
+    return node.write(withTable, () => this.prepare(node, name));
   }
 
   /** Afterwards `node.tables` knows the table; nobody else changes tables while it is made. */
@@ -67,23 +91,41 @@ export class DayTables {
     }
   }
 
+  /** Afterwards the tables beside the day tables are there. */
+  async prepareNode(node: OpenNode): Promise<void> {
+    const { tables } = node;
+    if (tables.size > 0 || this.#preparedNodes.has(tables)) return;
+    const missing = await node.write((connection) => missingTables(connection, [...nodeTables.keys()]));
+    if (missing.length > 0) {
+      const lock = await this.#schemaLock();
+      try {
+        await node.write((connection) => createMissing(connection, nodeTables));
+      } finally {
+        await lock.release();
+      }
+    }
+    this.#preparedNodes.add(tables);
+  }
+
   async #isReady(connection: MysqlConnection, node: OpenNode, name: string): Promise<boolean> {
     const table = await describeDayTable(connection, name);
-    const needed = ['mailproc_ledger_rows', ...(table?.keys === 'side' ? ['mail_keys'] : [])];
+    const needed = [...nodeTables.keys(), ...(table?.keys === 'side' ? ['mail_keys'] : [])];
     if (table === undefined || (await missingTables(connection, needed)).length > 0) return false;
     if (this.#hasView(node, name) && !(await isInMonthView(connection, name))) return false;
     checkId(table, this.#options.idBits());
+    await visitTable(connection, name);
     node.tables.set(name, table);
     return true;
   }
 
   async #make(connection: MysqlConnection, node: OpenNode, name: string): Promise<void> {
     const { schema, idBits } = this.#options;
-    await createMissing(connection, new Map([['mailproc_ledger_rows', ledgerRowsStatement]]));
+    await createMissing(connection, nodeTables);
     const isNew = (await missingTables(connection, [name])).length > 0;
     const table = await createDayTable(connection, name, { schema, idBits: idBits() });
     checkId(table, idBits());
     if (this.#hasView(node, name)) await this.#refreshView(connection, name);
+    await visitTable(connection, name);
     node.tables.set(name, table);
     if (isNew) node.newGround.add(name);
   }
@@ -124,4 +166,9 @@ export class DayTables {
     }
     return true;
   }
+}
+
+/** To be prepared (again): as the server would say it. */
+function tableMissing(name: string): Error {
+  return Object.assign(new Error(`no table ${name}`), { errno: 1146, sqlMessage: `no table ${name}` });
 }

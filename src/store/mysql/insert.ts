@@ -1,26 +1,27 @@
 /** The statements that write rows and their keys, inside a transaction the caller has opened. */
 import { strict as assert } from 'node:assert';
 import { mysqlLimits } from '../../core/limits.ts';
-import type { MailRecord } from '../../record/types.ts';
+import type { MailColumns } from '../../record/types.ts';
 import { columnNames } from '../../record/types.ts';
 import { toRow } from '../row.ts';
 import { type MysqlConnection, type Parameter, quoted } from './connection.ts';
 import { type Cuts, fit } from './fit.ts';
-import { captureKey, keyOctets } from './keys.ts';
+import { keyOctets } from './keys.ts';
 import { isDuplicateId } from './mysql-error.ts';
 import { columnList, type DayTable } from './schema.ts';
 
 /** A mail with the id its row has or gets. */
 export interface Entry {
-  readonly record: MailRecord;
+  readonly key: string;
+  readonly columns: MailColumns;
   readonly id: number | bigint | string;
   readonly rank: number;
+  /** `captureKey`. */
+  readonly capture: Buffer;
 }
 
-/** Every table gets the same day, which a replaced row keeps. */
 export interface Target {
   readonly table: DayTable;
-  readonly day: string;
   readonly cuts: Cuts;
 }
 
@@ -46,13 +47,13 @@ export async function insertRows(
 export async function replaceRow(
   connection: MysqlConnection,
   target: Target,
-  { record, id, rank }: Entry,
+  entry: Entry,
 ): Promise<boolean> {
   const { table } = target;
+  const { rank, id, capture } = entry;
   const places = columnNames.map((name) => `${quoted(name)} = ?`).join(', ');
-  const values = rowValues(target, { record, id, rank });
-  const key = keyOctets(record.detail.mail_key);
-  const capture = captureKey(record.columns.file_path);
+  const values = rowValues(target, entry);
+  const key = keyOctets(entry.key);
   if (table.keys === 'hidden') {
     const sql = `UPDATE ${quoted(table.name)} SET ${places}, mail_rank = ?, mail_capture = ? WHERE mail_key = ? AND mail_rank < ?`;
     return (await connection.run(sql, [...values, rank, capture, key, rank])).affectedRows > 0;
@@ -88,8 +89,8 @@ function isOfPrimary(error: unknown): error is Error {
   return isDuplicateId(error) && !(error as Error).message.includes('row_of_key');
 }
 
-function rowValues({ table, day, cuts }: Target, { record, id }: Entry): Parameter[] {
-  const row = toRow(0, record, day);
+function rowValues({ table, cuts }: Target, { columns, id }: Entry): Parameter[] {
+  const row = toRow(0, { columns });
   return table.columns.map((column) => {
     if (column.name === 'id') return typeof id === 'bigint' ? String(id) : id;
     const value = row[column.name as keyof typeof row];
@@ -99,8 +100,8 @@ function rowValues({ table, day, cuts }: Target, { record, id }: Entry): Paramet
   });
 }
 
-function keyValues({ record, rank }: Entry): Parameter[] {
-  return [keyOctets(record.detail.mail_key), rank, captureKey(record.columns.file_path)];
+function keyValues({ key, rank, capture }: Entry): Parameter[] {
+  return [keyOctets(key), rank, capture];
 }
 
 /**

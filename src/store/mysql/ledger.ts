@@ -29,13 +29,6 @@ const entryTableStatement = `CREATE TABLE IF NOT EXISTS mailproc_ledger (
 export const homeTables: ReadonlyMap<string, string> = new Map([
   ['mailproc_lease', leaseTableStatement],
   ['mailproc_ledger', entryTableStatement],
-  [
-    'mailproc_placement',
-    `CREATE TABLE IF NOT EXISTS mailproc_placement (
-  mail_key binary(16) NOT NULL PRIMARY KEY,
-  day char(10) CHARACTER SET ascii NOT NULL
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`,
-  ],
 ]);
 
 /**

@@ -27,7 +27,8 @@ export class MailIds {
   /** After their transaction was rolled back for certain: some of the mails need none, which leaves no gap. */
   takeBack(mails: readonly Mail[]): void {
     for (const mail of mails) {
-      if (mail.known !== undefined || mail.id === undefined) continue;
+      // What moves has the id of its row.
+      if (mail.known !== undefined || mail.id === undefined || mail.leaving?.row !== undefined) continue;
       this.#spare.push(mail.id);
       mail.id = undefined;
     }

@@ -3,12 +3,15 @@
  * keys and the ledger's count of them, so that they are stored once whatever breaks in between: who does not
  * know how a transaction ended looks the keys up and writes what is missing.
  */
+import { strict as assert } from 'node:assert';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MailprocError } from '../../core/errors.ts';
+import { mysqlLimits } from '../../core/limits.ts';
 import type { MailRecord } from '../../record/types.ts';
 import { protocols } from '../row.ts';
 import type { Pruning, Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
-import { type Group, groupBy, learn, type Mail, toGroups, toMails, toStored } from './batch.ts';
-import { writeChunk } from './chunk.ts';
+import { type Group, groupBy, learn, type Mail, octetsOf, toGroups, toMails, toStored } from './batch.ts';
+import { keysOf, writeChunk } from './chunk.ts';
 import { type MysqlConnection, quoted } from './connection.ts';
 import { DataNodes, type OpenNode, type Work } from './data-nodes.ts';
 import { DayTables } from './day-tables.ts';
@@ -17,8 +20,9 @@ import { Cuts } from './fit.ts';
 import { findKnown } from './keys.ts';
 import { homeTables, MysqlLedger } from './ledger.ts';
 import { MailIds } from './mail-ids.ts';
+import { MailPlaces } from './mail-places.ts';
 import { isDuplicateId, mysqlError, troubleOf } from './mysql-error.ts';
-import { placeMails } from './placement.ts';
+import { Misplaced } from './placement.ts';
 import { MysqlPruning } from './pruning.ts';
 import { columnList, createMissing, type DayTable, describeDayTable, missingTables } from './schema.ts';
 import { openSequence } from './sequence/open-sequence.ts';
@@ -49,6 +53,7 @@ export class MysqlSink implements Sink {
   readonly #cuts: Cuts;
   readonly #nodes: DataNodes;
   readonly #dayTables: DayTables;
+  readonly #places: MailPlaces;
   /** The memories of tables in whose time those of the home were seen to be there. */
   readonly #homeTables = new WeakSet<Map<string, DayTable>>();
   readonly #lookedForDropped = new WeakSet<OpenNode>();
@@ -76,6 +81,13 @@ export class MysqlSink implements Sink {
       nodes: this.#nodes,
       dayTables: this.#dayTables,
       home,
+    });
+    this.#places = new MailPlaces(this.#nodes, {
+      on: async (node, work) => {
+        await this.#dayTables.prepareNode(node);
+        return node.write(work);
+      },
+      known: (protocol, day, keys) => this.#knownOf(protocol, day, keys),
     });
     this.ledger = new MysqlLedger({
       home,
@@ -177,19 +189,35 @@ export class MysqlSink implements Sink {
     if (batch.length === 0) return { added: 0, replaced: 0, known: 0 };
     try {
       const mails = toMails(batch);
-      await placeMails(mails, {
-        home: (work) => this.#onHome(work),
-        known: (protocol, day, keys) => this.#knownOf(protocol, day, keys),
-      });
-      const groups = toGroups(mails, (protocol, day) => this.#settings.shardMap.shardOf(protocol, day));
-      await Promise.all(groups.map((group) => this.#lookUp(group)));
-      await this.#ids?.give(mails);
-      await this.#storeGroups(groups);
+      let strays = await this.#writeRound(
+        mails,
+        mails.filter(({ day, ownDay }) => day !== ownDay),
+      );
+      for (let round = 1; strays.length > 0; round++) {
+        if (round > mysqlLimits.attemptsMax) throw inTheWay(strays.length);
+        await pause(round);
+        strays = await this.#writeRound(strays, strays);
+      }
       await this.#secureTails();
       return toStored(mails);
     } catch (error) {
       throw mysqlError(error, `write ${this.url}`);
     }
+  }
+
+  /** Returns the mails that turned out to be elsewhere; `astray`: those that may be, for all that is known. */
+  async #writeRound(mails: readonly Mail[], astray: readonly Mail[]): Promise<readonly Mail[]> {
+    const looked = new Set(astray);
+    const found = await this.#places.find(astray);
+    const toWrite = new Set(found.open);
+    const groupsOf = (some: readonly Mail[]) =>
+      toGroups(some, (protocol, day) => this.#settings.shardMap.shardOf(protocol, day));
+    await Promise.all(
+      groupsOf(mails.filter((mail) => !looked.has(mail))).map((group) => this.#lookUp(group)),
+    );
+    const open = mails.filter((mail) => !looked.has(mail) || toWrite.has(mail));
+    await this.#ids?.give(open);
+    return [...found.again, ...(await this.#storeGroups(groupsOf(open)))];
   }
 
   /** Not where all is new presumably: there the unique keys tell, at the price of a second attempt. */
@@ -216,49 +244,72 @@ export class MysqlSink implements Sink {
     return known ?? new Map();
   }
 
-  /** Data nodes beside each other, the tables of one after another. */
-  async #storeGroups(groups: readonly Group[]): Promise<void> {
+  /** Data nodes beside each other, the tables of one after another. Returns mails that are elsewhere. */
+  async #storeGroups(groups: readonly Group[]): Promise<readonly Mail[]> {
     const byNode = groupBy(groups, ({ shard }) => this.#nodes.of(shard.dataNode));
+    const strays: Mail[] = [];
     const results = await Promise.allSettled(
       [...byNode].map(async ([node, ofNode]) => {
-        for (const group of ofNode) await this.#store(node, group);
+        for (const group of ofNode) strays.push(...(await this.#store(node, group)));
       }),
     );
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
+    return strays;
   }
 
-  async #store(node: OpenNode, group: Group): Promise<void> {
+  async #store(node: OpenNode, group: Group): Promise<readonly Mail[]> {
     await this.#secureTail(node);
-    await this.#storeOnce(node, group, 'write');
-    node.tail.keep(group);
-    const isAllNew = group.mails.every(({ rankBefore }) => rankBefore === undefined);
-    if (isAllNew) node.newGround.add(group.shard.table);
+    const strays = await this.#storeMost(node, group, 'write');
+    const mails = group.mails.filter((mail) => !strays.includes(mail));
+    const again = () => this.#storeMost(node, { ...group, mails }, 'look');
+    node.tail.keep({ mails: mails.length, octets: octetsOf(mails), again });
+    const isAllNew = mails.every(({ rankBefore }) => rankBefore === undefined);
+    if (isAllNew && strays.length === 0) node.newGround.add(group.shard.table);
     else node.newGround.delete(group.shard.table);
+    return strays;
   }
 
-  /** Until every mail of the group is stored, here or by another run. */
+  /** Until every mail of the group is stored, here or by another run, but those that are in other tables. */
+  async #storeMost(node: OpenNode, group: Group, first: 'look' | 'write'): Promise<readonly Mail[]> {
+    const strays: Mail[] = [];
+    let { mails } = group;
+    while (mails.length > 0) {
+      try {
+        await this.#ids?.give(mails);
+        await this.#places.claim(node, mails);
+        await this.#storeOnce(node, { ...group, mails }, first);
+        await this.#places.leave(node, mails);
+        break;
+      } catch (error) {
+        if (!(error instanceof Misplaced)) throw error;
+        const isStray = ({ key, isMoving }: Mail) => error.keys?.has(key) ?? isMoving;
+        const some = mails.filter(isStray);
+        assert(some.length > 0, 'a mail that is elsewhere is one of the batch');
+        strays.push(...some);
+        mails = mails.filter((mail) => !isStray(mail));
+      }
+    }
+    return strays;
+  }
+
   async #storeOnce(node: OpenNode, group: Group, first: 'look' | 'write'): Promise<void> {
     let attempts = 0;
-    const { table: name } = group.shard;
-    const prepare = () => this.#dayTables.prepare(node, name);
-    await node.write(async (connection) => {
-      const table = node.tables.get(name);
-      if (table === undefined) throw tableMissing(name);
+    await this.#dayTables.at(node, group.shard.table, async (connection, table) => {
       if (attempts++ > 0 || first === 'look') {
         learn(group, await findKnown(connection, table, keysOf(group.mails)));
         await this.#ids?.give(group.mails);
       }
+      const leavesHere = (mail: Mail) => mail.leaving !== undefined && this.#places.leavesHere(node, mail);
       try {
-        await writeChunk(connection, { table, day: group.day, cuts: this.#cuts }, group.mails);
+        await writeChunk(connection, { table, day: group.day, cuts: this.#cuts, leavesHere }, group.mails);
       } catch (error) {
         if (isDuplicateId(error)) this.#ids?.discard(group.mails);
         // Later, an attempt whose COMMIT was not answered may have used them; of a tail, another master.
-        else if (first === 'write' && attempts === 1 && troubleOf(error) === 'duplicate')
-          this.#ids?.takeBack(group.mails);
+        else if (first === 'write' && attempts === 1 && isRolledBack(error)) this.#ids?.takeBack(group.mails);
         throw error;
       }
-    }, prepare);
+    });
   }
 
   /** Also of data nodes that this batch has nothing for: it may be the last. */
@@ -268,10 +319,15 @@ export class MysqlSink implements Sink {
 
   /** What was acknowledged shortly before another master took over is written to that one, too. */
   async #secureTail(node: OpenNode): Promise<void> {
-    const groups = node.tail.lost(node.host.epoch);
-    for (const group of groups) await this.#storeOnce(node, group, 'look');
-    if (groups.length > 0) {
-      const mails = groups.reduce((sum, group) => sum + group.mails.length, 0);
+    const kept = [...node.tail.lost(node.host.epoch)];
+    for (const { again } of kept) {
+      // Mails that are elsewhere by now were moved by another run, which sees to them.
+      await again().catch((error: unknown) => {
+        if (!(error instanceof Misplaced)) throw error;
+      });
+    }
+    if (kept.length > 0) {
+      const mails = kept.reduce((sum, each) => sum + each.mails, 0);
       this.#report(
         'store.rewritten',
         `${mails} mails written again to ${node.host.activeServer}, as far as they were missing`,
@@ -303,7 +359,7 @@ export class MysqlSink implements Sink {
     }
   }
 
-  /** Where entries, leases and placements are; their tables are made where they are missing. */
+  /** Where entries and leases are; their tables are made where they are missing. */
   async #onHome<Value>(work: Work<Value>): Promise<Value> {
     const home = this.#nodes.home();
     const { epoch } = home.host;
@@ -320,16 +376,21 @@ export class MysqlSink implements Sink {
   }
 }
 
-function keysOf(mails: readonly Mail[]): string[] {
-  return mails.map(({ key }) => key);
-}
-
 function urlOf({ dataHosts }: ClusterSettings): string {
   const server = dataHosts[0]?.writeHosts[0]?.server;
   return `mysql://${server?.socketPath ?? `${server?.host}:${server?.port}`}`;
 }
 
-/** To be prepared (again): as the server would say it. */
-function tableMissing(name: string): Error {
-  return Object.assign(new Error(`no table ${name}`), { errno: 1146, sqlMessage: `no table ${name}` });
+async function pause(round: number): Promise<void> {
+  await sleep(Math.random() * Math.min(mysqlLimits.retryPauseMsMax, 2 ** Math.min(round, 10)));
+}
+
+function inTheWay(mails: number): MailprocError {
+  return new MailprocError('store.busy', `store ${mails} mails: other runs move them again and again`, {
+    hint: 'run again when the other runs have ended',
+  });
+}
+
+function isRolledBack(error: unknown): boolean {
+  return error instanceof Misplaced || troubleOf(error) === 'duplicate';
 }

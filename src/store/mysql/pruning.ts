@@ -11,7 +11,7 @@ export interface PruningOptions {
   readonly url: string;
   readonly nodes: DataNodes;
   readonly dayTables: DayTables;
-  /** Runs `work` where entries and placements are. */
+  /** Runs `work` where the entries are. */
   readonly home: <Value>(work: Work<Value>) => Promise<Value>;
 }
 
@@ -38,16 +38,14 @@ export class MysqlPruning implements Pruning {
    * the mails of a table that is gone only until the next run has looked for such tables.
    */
   async drop(day: string): Promise<void> {
-    const { url, dayTables, home } = this.#options;
+    const { url, nodes, dayTables, home } = this.#options;
     try {
       for (const { node, table } of this.#places(day)) {
         await dayTables.drop(node, table);
         if ((await node.look(async () => true)) === true) await node.write((one) => forget(one, table));
       }
-      await home(async (connection) => {
-        await connection.run('DELETE FROM mailproc_placement WHERE day = ?', [day]);
-        await connection.run('DELETE FROM mailproc_ledger WHERE day = ?', [day]);
-      });
+      for (const node of nodes.all()) await node.look((connection) => forgetPlaces(connection, day));
+      await home((connection) => connection.run('DELETE FROM mailproc_ledger WHERE day = ?', [day]));
     } catch (error) {
       throw mysqlError(error, `drop the tables of ${day} in ${url}`);
     }
@@ -62,6 +60,12 @@ export class MysqlPruning implements Pruning {
       return [{ node: nodes.of(shard.dataNode), table: shard.table }];
     });
   }
+}
+
+/** Of mails that were in its tables: they are on the data nodes of the days these are of. */
+async function forgetPlaces(connection: MysqlConnection, day: string): Promise<void> {
+  if ((await missingTables(connection, ['mailproc_place'])).length > 0) return;
+  await connection.run('DELETE FROM mailproc_place WHERE day = ?', [day]);
 }
 
 async function forget(connection: MysqlConnection, table: string): Promise<void> {

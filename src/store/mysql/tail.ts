@@ -1,19 +1,19 @@
 /**
- * The mails last acknowledged by a master that has a stand-by. Replication that is not synchronous may lose
- * them with the master, so they are written again when another one takes over; their keys make that harmless.
+ * What was last acknowledged by a master that has a stand-by. Replication that is not synchronous may lose
+ * it with the master, so it is done again when another one takes over; keys and versions make that harmless.
  */
 import { mysqlLimits } from '../../core/limits.ts';
-import type { Group } from './batch.ts';
 
-interface Kept {
-  readonly group: Group;
+export interface Acknowledged {
+  readonly mails: number;
+  /** In memory, about. */
   readonly octets: number;
-  readonly untilMs: number;
+  readonly again: () => Promise<unknown>;
 }
 
 export class Tail {
   readonly #isNeeded: boolean;
-  #kept: Kept[] = [];
+  #kept: (Acknowledged & { readonly untilMs: number })[] = [];
   #octets = 0;
   #epoch = 0;
 
@@ -21,12 +21,11 @@ export class Tail {
     this.#isNeeded = isNeeded;
   }
 
-  keep(group: Group): void {
+  keep(acknowledged: Acknowledged): void {
     if (!this.#isNeeded) return;
     const now = performance.now();
-    const octets = group.mails.reduce((sum, { best }) => sum + octetsOf(best.columns), 0);
-    this.#kept.push({ group, octets, untilMs: now + mysqlLimits.tailMs });
-    this.#octets += octets;
+    this.#kept.push({ ...acknowledged, untilMs: now + mysqlLimits.tailMs });
+    this.#octets += acknowledged.octets;
     let gone = 0;
     for (const kept of this.#kept) {
       if (kept.untilMs > now && this.#octets <= mysqlLimits.tailBytesMax) break;
@@ -37,14 +36,9 @@ export class Tail {
   }
 
   /** What may have been lost if another server has taken over since the last call; else nothing. */
-  lost(epoch: number): readonly Group[] {
+  lost(epoch: number): readonly Acknowledged[] {
     if (epoch === this.#epoch) return [];
     this.#epoch = epoch;
-    return this.#kept.map(({ group }) => group);
+    return this.#kept;
   }
-}
-
-function octetsOf(columns: Group['mails'][number]['best']['columns']): number {
-  const length = (text: string | null): number => 2 * (text?.length ?? 0);
-  return 2000 + length(columns.mail_content) + length(columns.mail_subject) + length(columns.mail_to);
 }

@@ -3,9 +3,9 @@ import type { MailRecord } from '../../record/types.ts';
 import type { KnownMail } from '../known-mails.ts';
 import { type Protocol, protocols, recordRank, rowJson } from '../row.ts';
 
-/** With its line feed. `day` is that of the table, which a replaced row keeps. */
-export function formatLine(id: number, record: MailRecord, day: string): string {
-  return `${rowJson(id, record, day)}\n`;
+/** With its line feed. */
+export function formatLine(id: number, record: MailRecord): string {
+  return `${rowJson(id, record)}\n`;
 }
 
 /** Every line begins so; what begins otherwise was not written by mailproc. */

@@ -158,7 +158,7 @@ async function append(file: OpenFile, plan: Plan): Promise<void> {
   const writer = new PieceWriter(file.handle, position);
   for (const { record, mail } of plan.writes) {
     offsets.push(position);
-    position += writer.add(formatLine(mail.id, record, mail.day));
+    position += writer.add(formatLine(mail.id, record));
     if (writer.isFull) await writer.flush();
   }
   await writer.flush();

@@ -46,7 +46,7 @@ export class NdjsonStreamSink implements Sink {
     const { writes, stored } = this.#known.plan(batch, this.url);
     let lines = '';
     for (const { record, mail } of writes) {
-      lines += formatLine(mail.id, record, mail.day);
+      lines += formatLine(mail.id, record);
       if (lines.length < storeLimits.blockBytes) continue;
       await this.#send(Buffer.from(lines));
       lines = '';

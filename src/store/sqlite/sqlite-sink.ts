@@ -16,7 +16,7 @@ import { missingFile } from '../store-error.ts';
 import { forgetDroppedTables } from './dropped-tables.ts';
 import { readImageMails } from './image-mails.ts';
 import { SqlitePruning } from './pruning.ts';
-import { columnList, commonTables, createDayTable, existingTables } from './schema.ts';
+import { columnList, commonTables, createDayTable, existingTables, tableExists } from './schema.ts';
 import { sqliteError } from './sqlite-error.ts';
 import { addRows, SqliteLedger } from './sqlite-ledger.ts';
 import { inTransaction } from './transaction.ts';
@@ -149,7 +149,7 @@ export class SqliteSink implements Sink {
         checkIds(nextId - 1, 1, this.url);
         this.#insert(database, nextId++, record, rank, counts);
       } else if (before.rank < rank) {
-        this.#replace(before, record, rank, counts);
+        this.#replace(database, before, record, rank, counts);
         replaced++;
       }
     }
@@ -171,12 +171,7 @@ export class SqliteSink implements Sink {
   }
 
   #insert(database: Database, id: number, record: MailRecord, rank: number, counts: CaptureCounts): void {
-    const table = tableName(record.protocol, record.columns.insert_time);
-    if (!this.#dayTables.has(table)) createDayTable(database, table);
-    this.#dayTables.add(table);
-    const row = toRow(id, record);
-    const places = columnNames.map(() => '?').join(', ');
-    this.#prepared(`INSERT INTO "${table}" (${columnList}) VALUES (${places})`).run(...values(row));
+    const table = this.#insertRow(database, id, record, counts);
     this.#prepared('INSERT INTO mail_keys (mail_key, table_name, id, rank) VALUES (?, ?, ?, ?)').run(
       record.detail.mail_key,
       table,
@@ -184,27 +179,43 @@ export class SqliteSink implements Sink {
       rank,
     );
     this.#prepared('INSERT INTO mail_detail (id, detail) VALUES (?, ?)').run(id, detailJson(record.detail));
-    counts.add(table, String(row.file_path), 1);
   }
 
-  /** The row stays where it is, with its id and its day. */
-  #replace(before: KnownRow, record: MailRecord, rank: number, counts: CaptureCounts): void {
-    const day = before.table_name.slice(-'2022_01_28'.length).replaceAll('_', '-');
-    const table = tableName(record.protocol, day);
-    const places = columnNames.map((name) => `"${name}" = ?`).join(', ');
-    const row = toRow(before.id, record, day);
-    const old = this.#prepared(`SELECT file_path FROM "${table}" WHERE id = ?`).get(before.id);
-    // Somebody may have deleted the row by hand: then it is no capture's.
-    if (old !== undefined) {
-      counts.add(table, String((old as { file_path: unknown }).file_path), -1);
-      counts.add(table, String(row.file_path), 1);
+  /** The row keeps its id and goes to the table of the record that has more of the mail. */
+  #replace(
+    database: Database,
+    before: KnownRow,
+    record: MailRecord,
+    rank: number,
+    counts: CaptureCounts,
+  ): void {
+    const { table_name: from, id } = before;
+    // A table that was dropped by hand while this run had the file open has nothing to take out.
+    if (this.#dayTables.has(from) || tableExists(database, from)) {
+      const old = this.#prepared(`SELECT file_path FROM "${from}" WHERE id = ?`).get(id);
+      this.#prepared(`DELETE FROM "${from}" WHERE id = ?`).run(id);
+      // Somebody may have deleted the row by hand: then it is no capture's.
+      if (old !== undefined) counts.add(from, String((old as { file_path: unknown }).file_path), -1);
     }
-    this.#prepared(`UPDATE "${table}" SET ${places} WHERE id = ?`).run(...values(row), before.id);
-    this.#prepared('UPDATE mail_keys SET rank = ? WHERE mail_key = ?').run(rank, record.detail.mail_key);
-    this.#prepared('UPDATE mail_detail SET detail = ? WHERE id = ?').run(
-      detailJson(record.detail),
-      before.id,
+    const table = this.#insertRow(database, id, record, counts);
+    this.#prepared('UPDATE mail_keys SET table_name = ?, rank = ? WHERE mail_key = ?').run(
+      table,
+      rank,
+      record.detail.mail_key,
     );
+    this.#prepared('UPDATE mail_detail SET detail = ? WHERE id = ?').run(detailJson(record.detail), id);
+  }
+
+  /** Returns the table it is in now. */
+  #insertRow(database: Database, id: number, record: MailRecord, counts: CaptureCounts): string {
+    const table = tableName(record.protocol, record.columns.insert_time);
+    if (!this.#dayTables.has(table)) createDayTable(database, table);
+    this.#dayTables.add(table);
+    const row = toRow(id, record);
+    const places = columnNames.map(() => '?').join(', ');
+    this.#prepared(`INSERT INTO "${table}" (${columnList}) VALUES (${places})`).run(...values(row));
+    counts.add(table, String(row.file_path), 1);
+    return table;
   }
 
   /** Each statement is compiled once. */
