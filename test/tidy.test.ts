@@ -25,7 +25,9 @@ const mayImport: Readonly<
 
 /** Lines a file may have before somebody must say why it is better whole. */
 const fileLinesMax = 400;
-const longFiles: Readonly<Record<string, string>> = {};
+const longFiles: Readonly<Record<string, string>> = {
+  'src/core/limits.ts': 'a table, and every bound is to be found in one place',
+};
 
 /** Lines a function or method may have. */
 const functionLinesMax = 60;

@@ -45,6 +45,8 @@ export function jobOf(root: string, settings: Settings): Omit<Job, 'day'> {
     keyLogFile: settings.keylog,
     reprocess: settings.reprocess,
     jobs: settings.jobs,
+    mailBytesMax: settings.mailMax,
+    spillFolder: settings.spill,
   };
 }
 

@@ -1,5 +1,6 @@
 /** Every setting once: its flag, its key in the configuration file, its help line and its reader. */
 import { MailprocError } from '../core/errors.ts';
+import { dialogueLimits } from '../core/limits.ts';
 import type { PortHints } from '../pipeline/job.ts';
 
 /** Settings as they are used; each has a value. */
@@ -13,6 +14,8 @@ export interface Settings {
   readonly ports: PortHints;
   readonly reprocess: boolean;
   readonly jobs: number;
+  readonly mailMax: number;
+  readonly spill: string | undefined;
   readonly json: boolean;
   readonly log: 'text' | 'json';
   readonly quiet: boolean;
@@ -87,6 +90,18 @@ export const definitions: { readonly [Name in SettingName]: Definition<Settings[
     fallback: () => 1,
     read: readJobs,
   },
+  mailMax: {
+    flags: '--mail-max <size>',
+    help: 'keep so much of one mail, for example 64M; larger ones are cut (default 64M)',
+    fallback: () => dialogueLimits.messageBytesMax,
+    read: readSize,
+  },
+  spill: {
+    flags: '--spill <dir>',
+    help: "folder for what memory has no room for (default: the system's for temporary files)",
+    fallback: () => undefined,
+    read: readText,
+  },
   json: {
     flags: '--json',
     help: 'print the report as JSON',
@@ -140,6 +155,14 @@ function readJobs(value: unknown, name: string): number {
   const jobs = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
   if (typeof jobs === 'number' && Number.isInteger(jobs) && jobs >= 1 && jobs <= 64) return jobs;
   throw invalid(name, 'a number of threads from 1 to 64', value);
+}
+
+/** `64M`, `64 MB`, or octets. */
+function readSize(value: unknown, name: string): number {
+  const [, digits, unit = ''] = /^(\d{1,12})\s?([KMG]?)(?:i?B)?$/i.exec(String(value)) ?? [];
+  const bytes = Number(digits) * 1024 ** ' KMG'.indexOf(unit.toUpperCase() || ' ');
+  if (bytes >= dialogueLimits.messageBytesMin && bytes <= dialogueLimits.messageBytesCeiling) return bytes;
+  throw invalid(name, 'a size from 64K to 1G', value, 'for example 64M');
 }
 
 const portsExample = 'for example smtp=25,587;pop3=110;imap=143';

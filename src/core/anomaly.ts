@@ -29,6 +29,7 @@ export type AnomalyCode =
   | 'dialogue.reply-missing'
   | 'dialogue.resynchronised'
   | 'dialogue.literal-mismatch'
+  | 'dialogue.spill-failed'
   | 'dialogue.encrypted'
   | 'dialogue.tls-undecryptable'
   | 'dialogue.deflate-damaged'

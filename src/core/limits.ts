@@ -101,10 +101,17 @@ export const dialogueLimits = {
   commandBytesMax: 16 << 10,
   /** Octets of one mail, if nothing else is wanted; the rest is counted as missing. */
   messageBytesMax: 64 << 20,
+  /** What may be wanted instead: a mail is decoded in memory as a whole. */
+  messageBytesMin: 64 << 10,
+  messageBytesCeiling: 1 << 30,
   /** Holes in one mail, an object each; what is behind the last of them is not kept. */
   mailGapsMax: 10_000,
   /** Unread octets of one direction while the other side's answer is awaited. */
-  unreadBytesMax: 32 << 20,
+  unreadBytesMax: 8 << 20,
+  /** The same where much is held already; a window of TCP, so that only who waits for long is cut short. */
+  unreadBytesMin: 64 << 10,
+  /** Octets that all conversations of one share hold unread, their objects included. */
+  heldBytesMax: 32 << 20,
   /** Commands waiting for their reply. */
   unansweredMax: 4096,
   /** Recipients kept of one mail; RFC 5321 §4.5.3.1.8 asks for 100, servers allow thousands. */
@@ -185,9 +192,11 @@ export const messageLimits = {
   /** Entities of one mail. */
   partsMax: 10_000,
   /** Text kept of one mail, in UTF-16 units. */
-  textLengthMax: 16 << 20,
-  /** Decoded octets of one mail, all parts together: no mail decodes to much more than its size. */
-  decodedBytesMax: 512 << 20,
+  textLengthMax: 8 << 20,
+  /** Octets of one mail that are read as text: a text is held several times while it is made. */
+  textBytesMax: 8 << 20,
+  /** Decoded octets of one mail, all parts together, or as many as it has: all are in memory with the mail. */
+  decodedBytesMax: 64 << 20,
 } as const;
 
 export const recordLimits = {
@@ -226,10 +235,16 @@ export const pipelineLimits = {
   /** Mails decoded and written at once: enough to be fast, few enough to be held. */
   batchRecords: 2000,
   batchBytes: 8 << 20,
+  /** Octets of mails in progress, and of those that wait to be decoded, in memory; the rest is on disk. */
+  arenaBytes: 32 << 20,
   /** Mails of one share whose images are being written: enough to hide the disk's answer. */
   mailsInHandMax: 16,
   /** Octets of them; one larger mail is in hand alone. */
-  mailBytesInHandMax: 16 << 20,
+  mailBytesInHandMax: 8 << 20,
+  /** Octets of the mails of one delivery, the last one not counted: their texts are held until it is written. */
+  deliveryBytes: 4 << 20,
+  /** Octets of mails whose deliveries a worker may be ahead of the slowest one. */
+  deliveredBytesAheadMax: 16 << 20,
   /** Deliveries, one for each read, that a worker may be ahead of the slowest one. */
   deliveriesAheadMax: 32,
   /** Captures of fewer octets are read before a thread has started. */

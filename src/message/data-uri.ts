@@ -44,6 +44,22 @@ export function findDataUris(html: Buffer, loss: Loss): readonly FoundFile[] {
   return found;
 }
 
+/** The first `bytesMax` octets of `html` that are not the data of such a URI. */
+export function withoutData(html: Buffer, bytesMax: number): Buffer {
+  const parts: Buffer[] = [];
+  let room = bytesMax;
+  for (let position = 0; position < html.length && room > 0; ) {
+    const uri = nextUri(html, position);
+    const comma = uri < 0 ? -1 : html.subarray(uri, uri + headMax).indexOf(',');
+    const end = uri < 0 ? html.length : uri + comma + 1;
+    const part = html.subarray(position, Math.min(end, position + room));
+    parts.push(part);
+    room -= part.length;
+    position = comma < 0 ? Math.max(end, uri + 5) : endOfUri(html, end, html[uri - 1] ?? 0);
+  }
+  return Buffer.concat(parts);
+}
+
 function nextUri(html: Buffer, from: number): number {
   for (let found = html.indexOf('data:', from); found >= 0; found = html.indexOf('data:', found + 5)) {
     // `metadata:` is no scheme.

@@ -30,7 +30,7 @@ export class Loss {
     this.#source = source;
     this.#gaps = gaps.toSorted((a, b) => a - b);
     this.#decodable = Math.min(
-      messageLimits.decodedBytesMax,
+      Math.max(messageLimits.decodedBytesMax, source.length),
       source.length * decodedPerOctetMax + decodedBytesMin,
     );
     if (gaps.length > 0) this.#whole = false;

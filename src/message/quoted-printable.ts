@@ -13,6 +13,8 @@ const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
 const none = 255;
+/** Octets from which on the size of what comes out is found out first. */
+const countedFrom = 1 << 20;
 const digits = new Uint8Array(256).fill(none);
 for (let digit = 0; digit < 16; digit++) {
   const character = digit.toString(16);
@@ -23,7 +25,7 @@ for (let digit = 0; digit < 16; digit++) {
 export function decodeQuotedPrintable(source: Buffer, start: number, end: number): Buffer {
   const body = source.subarray(start, end);
   if (!body.includes(equals) && !hasTrailingBlanks(source, start, end)) return body;
-  const output = Buffer.allocUnsafe(end - start);
+  const output = Buffer.allocUnsafe(end - start - 2 * codedOctets(source, start, end));
   let length = 0;
   /** Output length behind the last octet that is no literal blank: where a line end cuts back to. */
   let solid = 0;
@@ -53,6 +55,19 @@ export function decodeQuotedPrintable(source: Buffer, start: number, end: number
     }
   }
   return output.subarray(0, length);
+}
+
+/** So many triples become one octet each; looked for only where it spares memory. */
+function codedOctets(source: Buffer, start: number, end: number): number {
+  let count = 0;
+  if (end - start < countedFrom) return count;
+  const body = source.subarray(start, end);
+  for (let at = body.indexOf(equals); at >= 0 && at + 2 < body.length; at = body.indexOf(equals, at + 1)) {
+    if (digits[body[at + 1] ?? 0] === none || digits[body[at + 2] ?? 0] === none) continue;
+    count++;
+    at += 2;
+  }
+  return count;
 }
 
 /** Offset behind a soft line break whose `=` precedes `position`, -1 where there is none. */

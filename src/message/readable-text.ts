@@ -1,10 +1,14 @@
 /** The text a reader sees: which leaves are shown (RFC 2046 §5.1.4), and what is in them as Unicode. */
 import { messageLimits } from '../core/limits.ts';
 import { type CharsetContext, decodeText } from './charset.ts';
+import { withoutData } from './data-uri.ts';
 import { type Entity, isEmbeddedMail } from './entity.ts';
 import { unflow } from './flowed.ts';
 import { htmlToText } from './html-text.ts';
 import type { Loss } from './loss.ts';
+
+/** Longest line that is not cut in two where a text is too long. */
+const lineBytesMax = 1 << 16;
 
 /** Content of the text leaves, transfer encoding undone and embedded files taken out. */
 export type Texts = Map<Entity, Buffer>;
@@ -30,6 +34,7 @@ class TextReader {
   readonly #context: CharsetContext;
   readonly #loss: Loss;
   readonly #withMails: boolean;
+  #bytesLeft: number = messageLimits.textBytesMax;
 
   constructor(texts: Texts, context: CharsetContext, loss: Loss, withMails: boolean) {
     this.#texts = texts;
@@ -73,7 +78,20 @@ class TextReader {
     return false;
   }
 
-  #readLeaf(entity: Entity, content: Buffer): string {
+  /** Of HTML the pictures in it do not count; they are files by now. */
+  #shorten(entity: Entity, whole: Buffer): Buffer {
+    const bytesMax = this.#bytesLeft;
+    const isLong = whole.length > bytesMax;
+    const content = isLong && entity.mediaType === 'text/html' ? withoutData(whole, bytesMax + 1) : whole;
+    const isCut = content.length > bytesMax;
+    if (isCut) this.#loss.lost('message.size-limit', entity.bodyStart, 'the text is longer than is read');
+    const read = isCut ? firstLines(content, bytesMax) : content;
+    this.#bytesLeft -= read.length;
+    return read;
+  }
+
+  #readLeaf(entity: Entity, whole: Buffer): string {
+    const content = this.#shorten(entity, whole);
     const html = entity.mediaType === 'text/html';
     const label = entity.contentType.get('charset');
     const named = html ? (trusted(label) ?? charsetOfMeta(content) ?? label) : label;
@@ -99,6 +117,16 @@ class TextReader {
     const flowed = entity.contentType.get('format')?.toLowerCase() === 'flowed';
     return trimText(flowed ? unflow(lines, entity.contentType.get('delsp')?.toLowerCase() === 'yes') : lines);
   }
+}
+
+/** The first octets up to a line end: what begins in a charset with states ends there. */
+function firstLines(content: Buffer, bytesMax: number): Buffer {
+  const lineFeed = content.lastIndexOf(0x0a, bytesMax - 1);
+  if (lineFeed >= bytesMax - lineBytesMax) return content.subarray(0, lineFeed + 1);
+  // Not inside a character of UTF-8.
+  let end = bytesMax;
+  while (end > bytesMax - 4 && ((content[end] ?? 0) & 0xc0) === 0x80) end--;
+  return content.subarray(0, end);
 }
 
 function isMarkup(mediaType: string): boolean {

@@ -25,6 +25,10 @@ export interface Job {
   readonly reprocess: boolean;
   /** Threads that read a large series at the same time; 1, or nothing, reads it in the thread of the caller. */
   readonly jobs?: number;
+  /** Octets kept of one mail; see `dialogueLimits` where it is not given. */
+  readonly mailBytesMax?: number | undefined;
+  /** Folder for what memory has no room for; that of the system for temporary files where it is not given. */
+  readonly spillFolder?: string | undefined;
 }
 
 /** What a run tells while it goes on; both may be called often. */

@@ -13,6 +13,7 @@ import { messageFile } from '../record/message-file.ts';
 import type { MailRecord } from '../record/types.ts';
 import { SafeFolder } from '../store/safe-folder.ts';
 import type { Job } from './job.ts';
+import { LargeBuffers } from './large-buffers.ts';
 
 export type MailOutputs = Pick<Job, 'day' | 'imageFolder' | 'attachmentFolder' | 'messageFolder'>;
 
@@ -28,6 +29,7 @@ export interface MadeMail {
 export class MailMaker {
   readonly #outputs: MailOutputs;
   readonly #clock: ZoneClock;
+  readonly #buffers = new LargeBuffers();
   readonly #images: SafeFolder;
   readonly #attachments: SafeFolder | undefined;
   readonly #messages: SafeFolder | undefined;
@@ -42,12 +44,22 @@ export class MailMaker {
 
   /**
    * `files` is the series that the mail was seen in. Resolves when the files are durable: a run killed before the
-   * row is stored leaves files without a row, never a row that names a file which is not there.
+   * row is stored leaves files without a row, never a row that names a file which is not there. The mail's
+   * octets are released.
    */
   async make(found: RawMessage, files: readonly CaptureFile[]): Promise<MadeMail> {
-    // Read once, wherever the octets lie.
-    const bytes = found.octets.read();
-    const raw = { ...found, octets: heapOctets(bytes) };
+    const bytes = this.#buffers.take(found.octets.length);
+    found.octets.copy(bytes, 0, 0, bytes.length);
+    found.octets.release();
+    try {
+      return await this.#decode({ ...found, octets: heapOctets(bytes) }, bytes, files);
+    } finally {
+      this.#buffers.give(bytes);
+    }
+  }
+
+  /** What is returned holds no view of `bytes`. */
+  async #decode(raw: RawMessage, bytes: Buffer, files: readonly CaptureFile[]): Promise<MadeMail> {
     const message = decodeMessage(bytes, { gaps: gapOffsets(raw.missing) });
     const built = await buildRecord(raw, message, {
       // Over midnight a mail belongs to the day in whose capture it ended, the one that `file_path` names.

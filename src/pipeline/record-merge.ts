@@ -5,12 +5,17 @@
 import type { MailRecord } from '../record/types.ts';
 import type { Place } from './series-reader.ts';
 
-/** A record and where it stands in the order of its series. */
-export interface PlacedRecord {
-  readonly record: MailRecord;
+/** Where a record stands in the order of its series. */
+export interface Rank {
   readonly completedAt: Place;
   /** A packet may complete several mails: then the one that began first goes first. */
   readonly begunAt: Place;
+  /** A gap may begin with a packet of another connection: several mails may begin and end with the same packets. */
+  readonly connection: string;
+}
+
+export interface PlacedRecord extends Rank {
+  readonly record: MailRecord;
 }
 
 /** What one share completed up to a place, in order. */
@@ -18,10 +23,12 @@ export interface PlacedRecords {
   readonly records: readonly PlacedRecord[];
   /** The share has no earlier record any more. */
   readonly upTo: Place;
+  /** More were completed at `upTo`, which stand behind the last one of these. */
+  readonly isPart?: boolean;
 }
 
 interface Delivery {
-  readonly upTo: Place;
+  readonly upTo: Rank;
   readonly resolve: () => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -29,11 +36,17 @@ interface Delivery {
 interface Lane {
   records: PlacedRecord[];
   readonly deliveries: Delivery[];
-  upTo: Place;
+  upTo: Rank;
 }
 
-const beforeAll: Place = { capture: -1, frame: 0 };
 const behindAll: Place = { capture: Number.POSITIVE_INFINITY, frame: 0 };
+const beforeAllRanks: Rank = rankBehind({ capture: -1, frame: 0 });
+const behindAllRanks: Rank = rankBehind(behindAll);
+
+/** Behind all that was completed at `place`. */
+function rankBehind(place: Place): Rank {
+  return { completedAt: place, begunAt: behindAll, connection: '' };
+}
 
 export class RecordMerge {
   readonly #lanes: readonly Lane[];
@@ -42,13 +55,18 @@ export class RecordMerge {
 
   /** `write` is called for one list after the other, never before the list before it was written. */
   constructor(shares: number, write: (records: readonly MailRecord[]) => Promise<void>) {
-    this.#lanes = Array.from({ length: shares }, () => ({ records: [], deliveries: [], upTo: beforeAll }));
+    this.#lanes = Array.from({ length: shares }, () => ({
+      records: [],
+      deliveries: [],
+      upTo: beforeAllRanks,
+    }));
     this.#write = write;
   }
 
   /** Resolves when all of the records are written, which may take until the other shares are as far. */
-  deliver(share: number, { records, upTo }: PlacedRecords): Promise<void> {
+  deliver(share: number, { records, upTo: place, isPart }: PlacedRecords): Promise<void> {
     const lane = this.#lane(share);
+    const upTo = (isPart === true ? records.at(-1) : undefined) ?? rankBehind(place);
     return new Promise((resolve, reject) => {
       lane.records = lane.records.concat(records);
       lane.deliveries.push({ upTo, resolve, reject });
@@ -59,7 +77,7 @@ export class RecordMerge {
 
   /** The share is read to its end: nobody waits for it any more. */
   finish(share: number): void {
-    this.#lane(share).upTo = behindAll;
+    this.#lane(share).upTo = behindAllRanks;
     this.#release();
   }
 
@@ -94,17 +112,12 @@ export class RecordMerge {
 }
 
 /** The order of the captures. A stable sort leaves mails of one connection as they were completed. */
-export function compareRecords(one: PlacedRecord, other: PlacedRecord): number {
+export function compareRecords(one: Rank, other: Rank): number {
   return (
     comparePlaces(one.completedAt, other.completedAt) ||
     comparePlaces(one.begunAt, other.begunAt) ||
-    compareTexts(connectionOf(one), connectionOf(other))
+    compareTexts(one.connection, other.connection)
   );
-}
-
-/** A gap may begin with a packet of another connection: several mails may begin and end with the same packets. */
-function connectionOf({ record: { columns } }: PlacedRecord): string {
-  return `${columns.source_ip} ${columns.sport} ${columns.target_ip} ${columns.dport}`;
 }
 
 function compareTexts(one: string, other: string): number {
@@ -116,19 +129,19 @@ function comparePlaces(one: Place, other: Place): number {
   return one.capture - other.capture || one.frame - other.frame;
 }
 
-function isBehind(one: Place, other: Place): boolean {
-  return comparePlaces(one, other) > 0;
+function isBehind(one: Rank, other: Rank): boolean {
+  return compareRecords(one, other) > 0;
 }
 
-function takeRecords(lane: Lane, bound: Place): PlacedRecord[] {
-  const first = lane.records.findIndex(({ completedAt }) => isBehind(completedAt, bound));
+function takeRecords(lane: Lane, bound: Rank): PlacedRecord[] {
+  const first = lane.records.findIndex((record) => isBehind(record, bound));
   const count = first < 0 ? lane.records.length : first;
   const taken = lane.records.slice(0, count);
   lane.records = lane.records.slice(count);
   return taken;
 }
 
-function takeDeliveries(lane: Lane, bound: Place): Delivery[] {
+function takeDeliveries(lane: Lane, bound: Rank): Delivery[] {
   const first = lane.deliveries.findIndex(({ upTo }) => isBehind(upTo, bound));
   return lane.deliveries.splice(0, first < 0 ? lane.deliveries.length : first);
 }

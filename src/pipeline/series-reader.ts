@@ -11,6 +11,7 @@ import type { Anomaly } from '../core/anomaly.ts';
 import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
 import { Conversation, type ConversationSummary } from '../dialogue/conversation.ts';
+import type { DialogueMemory } from '../dialogue/octets.ts';
 import type { PortTable } from '../dialogue/ports.ts';
 import { KeyLog } from '../dialogue/tls/key-log.ts';
 import type { DialogueEvent, RawMessage, Tally, Trace } from '../dialogue/types.ts';
@@ -31,6 +32,8 @@ export interface SeriesOptions {
   /** Contents of the key log file given by the operator, if any. */
   readonly secrets: Buffer | undefined;
   readonly trace: boolean;
+  /** The heap where none is given. */
+  readonly memory?: DialogueMemory;
   /**
    * Follow the connections of this share only. What concerns no connection, the damage of a file for one,
    * is told to the receiver of the first share alone.

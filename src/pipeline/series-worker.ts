@@ -3,14 +3,17 @@ import { strict as assert } from 'node:assert';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
+import { type ShareMemory, shareMemory } from './memory/share-memory.ts';
 import { readShare, type SeriesTask, type ShareDelivery, type ShareReceiver } from './share-reader.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 class SeriesWorker implements ShareReceiver {
   readonly #port: MessagePort;
   readonly #stopping = new AbortController();
-  /** Deliveries that the other side has not written yet. */
-  #unwritten = 0;
+  /** Of all tasks, which are of one job; its file is closed when the thread ends. */
+  #memory: ShareMemory | undefined;
+  /** Octets of the deliveries that the other side has not written yet, oldest first. */
+  readonly #unwritten: number[] = [];
   /** Called when a delivery was written, and when the other side wants an end. */
   #goOn: () => void = () => undefined;
   /** Called with the answer to the question that was asked last. */
@@ -23,12 +26,18 @@ class SeriesWorker implements ShareReceiver {
 
   async deliver(delivery: ShareDelivery): Promise<void> {
     this.#send({ kind: 'delivery', delivery });
-    this.#unwritten += 1;
-    while (this.#unwritten >= pipelineLimits.deliveriesAheadMax && !this.#stopping.signal.aborted) {
+    this.#unwritten.push(delivery.records.reduce((sum, { record }) => sum + record.detail.raw_size, 0));
+    while (this.#isFarAhead && !this.#stopping.signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#goOn = resolve;
       });
     }
+  }
+
+  get #isFarAhead(): boolean {
+    const { deliveriesAheadMax, deliveredBytesAheadMax } = pipelineLimits;
+    const octets = this.#unwritten.reduce((sum, each) => sum + each, 0);
+    return this.#unwritten.length >= deliveriesAheadMax || octets > deliveredBytesAheadMax;
   }
 
   readsOn(isWanted: boolean): Promise<boolean> {
@@ -50,7 +59,7 @@ class SeriesWorker implements ShareReceiver {
         void this.#read(message.task);
         return;
       case 'written':
-        this.#unwritten -= 1;
+        this.#unwritten.shift();
         this.#goOn();
         return;
       case 'agreed':
@@ -66,8 +75,9 @@ class SeriesWorker implements ShareReceiver {
 
   async #read(task: SeriesTask): Promise<void> {
     const { signal } = this.#stopping;
+    this.#memory ??= shareMemory(task.job);
     try {
-      this.#send({ kind: 'done', summary: await readShare(task, this, signal) });
+      this.#send({ kind: 'done', summary: await readShare(task, this, signal, this.#memory) });
     } catch (error) {
       if (signal.aborted && error === signal.reason) {
         this.#send({ kind: 'stopped' });

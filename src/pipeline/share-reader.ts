@@ -8,7 +8,8 @@ import { wellKnownPorts } from '../dialogue/ports.ts';
 import type { RawMessage } from '../dialogue/types.ts';
 import type { Job } from './job.ts';
 import { MailWriter } from './mail-writer.ts';
-import { compareRecords, type PlacedRecord, type PlacedRecords } from './record-merge.ts';
+import type { ShareMemory } from './memory/share-memory.ts';
+import { compareRecords, type PlacedRecord, type PlacedRecords, type Rank } from './record-merge.ts';
 import { countAnomaly, emptyShareCounts, type ShareCounts } from './report.ts';
 import type { SeriesPlan } from './series-plan.ts';
 import {
@@ -59,14 +60,16 @@ export async function readShare(
   task: SeriesTask,
   receiver: ShareReceiver,
   signal: AbortSignal,
+  memory: ShareMemory,
 ): Promise<SeriesSummary> {
-  return await new ShareReader(task, receiver, signal).read();
+  return await new ShareReader(task, receiver, signal, memory).read();
 }
 
 class ShareReader {
   readonly #task: SeriesTask;
   readonly #receiver: ShareReceiver;
   readonly #signal: AbortSignal;
+  readonly #memory: ShareMemory;
   readonly #counts = emptyShareCounts();
   readonly #writer: MailWriter;
   readonly #inHand = new WorkInHand(pipelineLimits.mailsInHandMax, pipelineLimits.mailBytesInHandMax);
@@ -76,8 +79,9 @@ class ShareReader {
   #latest: Promise<void> = Promise.resolve();
   #before: Promise<void> = Promise.resolve();
 
-  constructor(task: SeriesTask, receiver: ShareReceiver, signal: AbortSignal) {
+  constructor(task: SeriesTask, receiver: ShareReceiver, signal: AbortSignal, memory: ShareMemory) {
     this.#task = task;
+    this.#memory = memory;
     this.#receiver = receiver;
     this.#signal = signal;
     const clock = new ZoneClock(task.job.timeZone);
@@ -88,7 +92,8 @@ class ShareReader {
     const { job, plan, secrets, share } = this.#task;
     const ports = new Map([...wellKnownPorts, ...job.ports]);
     const text = secrets && Buffer.from(secrets.buffer, secrets.byteOffset, secrets.byteLength);
-    const options = { ports, secrets: text, trace: false, share, signal: this.#signal };
+    const [memory, signal] = [this.#memory, this.#signal];
+    const options = { ports, secrets: text, trace: false, share, memory, signal };
     try {
       const series = await new SeriesReader(plan, options, this.#seriesReceiver()).read();
       await this.#latest;
@@ -132,35 +137,66 @@ class ShareReader {
     this.#anomalies.push({ capture, code, at, detail });
   }
 
+  /** The disk is full, for one: mails for which there was no room are cut. */
+  #noteTrouble(): void {
+    const trouble = this.#memory.takeTrouble();
+    if (trouble === undefined) return;
+    countAnomaly(this.#counts, 'dialogue.spill-failed');
+    const { folder, reason } = trouble;
+    this.#note(folder, 'dialogue.spill-failed', 'mails in progress', `no room for all: ${reason}`);
+  }
+
   /** Reading goes on while images are written and the delivery is on its way, but one delivery ahead only. */
   async #take(messages: readonly RawMessage[], { completedAt, upTo }: ReadSoFar): Promise<void> {
+    this.#noteTrouble();
     await this.#before;
-    const records: Promise<PlacedRecord>[] = [];
-    for (const [index, raw] of messages.entries()) {
+    const found = messages.map((raw, index) => rank(raw, completedAt[index] ?? upTo)).sort(compareRecords);
+    let part: Promise<PlacedRecord>[] = [];
+    let octets = 0;
+    for (const { raw, ...place } of found) {
       this.#signal.throwIfAborted();
-      const place = completedAt[index] ?? upTo;
+      if (octets >= pipelineLimits.deliveryBytes) {
+        this.#send(part, { upTo: place.completedAt, isPart: true });
+        [part, octets] = [[], 0];
+        // Many large mails that end together: their texts are not held side by side.
+        await this.#latest;
+      }
+      octets += raw.octets.length;
       const [record] = await this.#inHand.begin(raw.octets.length, () => this.#record(raw, place));
-      records.push(record);
+      part.push(record);
     }
     this.#signal.throwIfAborted();
+    this.#send(part, { upTo });
+  }
+
+  #send(records: readonly Promise<PlacedRecord>[], place: Omit<PlacedRecords, 'records'>): void {
     const previous = this.#latest;
     this.#before = previous;
-    this.#latest = this.#deliver(previous, Promise.all(records), upTo);
+    this.#latest = this.#deliver(previous, Promise.all(records), place);
     // Whoever waits next hears of it.
     this.#latest.catch(() => undefined);
   }
 
-  async #record(raw: RawMessage, completedAt: Place): Promise<PlacedRecord> {
-    const record = await this.#writer.record(raw, this.#task.plan.files);
-    return { record, completedAt, begunAt: { capture: raw.first.capture, frame: raw.first.frame } };
+  async #record(raw: RawMessage, place: Rank): Promise<PlacedRecord> {
+    return { record: await this.#writer.record(raw, this.#task.plan.files), ...place };
   }
 
-  async #deliver(previous: Promise<void>, building: Promise<PlacedRecord[]>, upTo: Place): Promise<void> {
+  async #deliver(
+    previous: Promise<void>,
+    building: Promise<PlacedRecord[]>,
+    place: Omit<PlacedRecords, 'records'>,
+  ): Promise<void> {
     const octetsRead = this.#octetsRead;
     const [records] = await Promise.all([building, previous]);
     const anomalies = this.#anomalies;
     this.#anomalies = [];
-    records.sort(compareRecords);
-    await this.#receiver.deliver({ records, upTo, anomalies, octetsRead, counts: this.#counts });
+    await this.#receiver.deliver({ records, ...place, anomalies, octetsRead, counts: this.#counts });
   }
+}
+
+function rank(raw: RawMessage, completedAt: Place): Rank & { readonly raw: RawMessage } {
+  const { connection, first } = raw;
+  const ends = [connection.client, connection.server].map(({ address, port }) => `${address} ${port}`);
+  const begunAt = { capture: first.capture, frame: first.frame };
+  return { raw, completedAt, begunAt, connection: ends.join(' ') };
 }

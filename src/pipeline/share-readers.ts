@@ -3,6 +3,7 @@ import { strict as assert } from 'node:assert';
 import type { MailRecord } from '../record/types.ts';
 import type { Job } from './job.ts';
 import { JoinedShares } from './joined-shares.ts';
+import type { ShareMemory } from './memory/share-memory.ts';
 import type { ShareCounts } from './report.ts';
 import type { SeriesPlan } from './series-plan.ts';
 import type { SeriesSummary } from './series-reader.ts';
@@ -24,6 +25,7 @@ export class ShareReaders {
   readonly #signal: AbortSignal;
   readonly #workersFrom: number;
   #workers: SeriesWorkers | undefined;
+  #memory: ShareMemory | undefined;
 
   constructor(job: Job, secrets: Uint8Array | undefined, signal: AbortSignal, workersFrom: number) {
     this.#job = job;
@@ -55,12 +57,15 @@ export class ShareReaders {
 
   async close(): Promise<void> {
     await this.#workers?.close();
+    this.#memory?.close();
   }
 
   /** Most runs of a day find nothing new: what decodes is loaded when there is something to decode. */
   async #readAlone(task: Omit<SeriesTask, 'share'>, receiver: ShareReceiver): Promise<SeriesSummary> {
     const { readShare } = await import('./share-reader.ts');
-    return readShare({ ...task, share: { index: 0, of: 1 } }, receiver, this.#signal);
+    const { shareMemory } = await import('./memory/share-memory.ts');
+    this.#memory ??= shareMemory(this.#job);
+    return readShare({ ...task, share: { index: 0, of: 1 } }, receiver, this.#signal, this.#memory);
   }
 
   /** Threads are started for the first series that is worth them, and kept for the others. */

@@ -23,6 +23,8 @@ const wrongUsage: readonly (readonly [what: string, argv: readonly string[], ...
     ['an unknown zone', ['x', 'null', '--timezone', 'Mars/Base'], /Mars\/Base/],
     ['a port that is none', ['x', 'null', '--ports', 'smtp=70000'], /70000/, /smtp=25,587/],
     ['a number of threads that is none', ['x', 'null', '--jobs', '0'], /a number of threads from 1 to 64/],
+    ['a size that is none', ['x', 'null', '--mail-max', '64X'], /a size from 64K to 1G/, /for example 64M/],
+    ['a size that is too small', ['x', 'null', '--mail-max', '63K'], /a size from 64K to 1G/],
     ['an unknown protocol', ['x', 'null', '--ports', 'http=80'], /unknown protocol "http"/],
     ['two outputs on stdout', ['x', 'null', '--json', '--store', 'ndjson:-'], /both write to stdout/],
     ['a configuration file that is not there', ['x', 'null', '--config', 'none.yaml'], /none\.yaml/],

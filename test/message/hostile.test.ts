@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { messageLimits } from '../../src/core/limits.ts';
 import { decodeMessage } from '../../src/message/decode-message.ts';
 import type { Message } from '../../src/message/types.ts';
-import { mail, octets, sharedFolder } from '../support/mail.ts';
+import { mail, octets, pictures, sharedFolder } from '../support/mail.ts';
 import { mimeCases } from '../support/mime-cases.ts';
 
 function assertWithinLimits(message: Message): void {
@@ -247,12 +247,27 @@ describe('decodeMessage keeps its limits', () => {
     });
   }
 
-  it('decodeMessage cuts text at textLengthMax, never inside a character', () => {
-    const message = decodeMessage(
-      mail('Content-Type: text/plain; charset=utf-8', `a${'😀'.repeat(messageLimits.textLengthMax / 2)}`),
-    );
-    assert.equal(message.text.length, messageLimits.textLengthMax - 1);
-    assert.equal(message.whole, false);
+  for (const [letters, isWhole] of [
+    [-1, true],
+    [0, true],
+    [1, false],
+  ] as const) {
+    it(`decodeMessage reads textBytesMax octets of text, ${letters} more, never half a character`, () => {
+      const { textBytesMax } = messageLimits;
+      const body = `${'a'.repeat(4 + letters)}${'😀'.repeat(textBytesMax / 4 - 1)}`;
+      const message = decodeMessage(mail('Content-Type: text/plain; charset=utf-8', body));
+      assert.equal(message.whole, isWhole);
+      assert.equal(message.text, isWhole ? body : body.slice(0, -2));
+    });
+  }
+
+  it('decodeMessage reads the text of HTML whose pictures are longer than any text', () => {
+    const { textBytesMax } = messageLimits;
+    const picture = `data:image/png;base64,${pictures.png.toString('base64').padEnd(textBytesMax, ' ')}`;
+    const html = `<p>before</p><img src="${picture}"><p>behind</p>`;
+    const message = decodeMessage(mail('Content-Type: text/html', html));
+    assert.equal(message.text, 'before\n\nbehind');
+    assert.deepEqual([message.whole, message.attachments.length], [true, 1]);
   });
 
   it('decodeMessage decodes mails in base64 in mails only as far as a mail of that size can hold', () => {

@@ -11,6 +11,7 @@ function placed(frame: number, connection = 1): PlacedRecord {
     record: { columns } as unknown as MailRecord,
     completedAt: { capture: 0, frame },
     begunAt: { capture: 0, frame },
+    connection: `10.0.0.${connection}`,
   };
 }
 
