@@ -8,7 +8,7 @@ export function renderPruned({ store, before, days, freeBytes }: Pruned, isMeant
   const lines = [`${store}: ${head}`, ...days.flatMap(dayLines)];
   if (days.length > 0 && !isMeant) lines.push('nothing was dropped: add --yes to do so');
   if (isMeant && freeBytes !== null && freeBytes > 0) {
-    lines.push(`${megabytes(freeBytes)} of the file are free for days to come`);
+    lines.push(`${size(freeBytes)} inside the file are free for days to come`);
   }
   return `${lines.map(printable).join('\n')}\n`;
 }
@@ -25,11 +25,11 @@ function dayLines({ day, tables, captures, folders, state }: PrunedDay): string[
   const inFolders =
     folders.length === 0
       ? ''
-      : `, ${counted(folders.length, 'folder')} with ${counted(files, 'file')} of ${megabytes(bytes)}`;
+      : `, ${counted(folders.length, 'folder')} with ${counted(files, 'file')} of ${size(bytes)}`;
   return [
     `  ${day}: ${counted(captures, 'capture')}${inFolders}${states[state]}`,
-    ...tables.map(({ name, rows, bytes: size }) => {
-      return `    ${name}  ${counted(rows, 'row')}${size === null ? '' : `, ${megabytes(size)}`}`;
+    ...tables.map(({ name, rows, bytes }) => {
+      return `    ${name}  ${counted(rows, 'row')}${bytes === null ? '' : `, ${size(bytes)}`}`;
     }),
   ];
 }
@@ -38,6 +38,7 @@ function counted(value: number, noun: string): string {
   return `${value.toLocaleString('en-US')} ${noun}${value === 1 ? '' : 's'}`;
 }
 
-function megabytes(octets: number): string {
-  return `${(octets / 1e6).toLocaleString('en-US', { maximumFractionDigits: 1, minimumFractionDigits: 1 })} MB`;
+function size(octets: number): string {
+  const [unit, power] = octets < 1e6 ? (['kB', 1e3] as const) : (['MB', 1e6] as const);
+  return `${(octets / power).toLocaleString('en-US', { maximumFractionDigits: 1 })} ${unit}`;
 }

@@ -10,17 +10,8 @@ import { jsonText } from './printable.ts';
 import type { WatchRequest } from './watch-arguments.ts';
 import { watcherOf } from './watcher.ts';
 
-/** Read at each run; the others are read once, at the start. */
-const changeable: readonly (keyof Settings)[] = [
-  'store',
-  'images',
-  'attachments',
-  'messages',
-  'keylog',
-  'timezone',
-  'ports',
-  'jobs',
-];
+/** Read once, at the start; the others are of each run. */
+const fixed: readonly (keyof Settings)[] = ['log', 'json', 'quiet', 'verbose', 'progress', 'reprocess'];
 
 /** Resolves with 0 when it is told to end: that is the only way it ends well. */
 export async function runWatch({ root, pollMs, settings, reload }: WatchRequest, log: Log): Promise<number> {
@@ -99,8 +90,8 @@ async function reloaded(before: Settings, reload: () => Promise<Settings>, log: 
     return before;
   }
   const different = settingNames.filter((name) => !isDeepStrictEqual(settings[name], before[name]));
-  const changed = different.filter((name) => changeable.includes(name));
-  const kept = different.filter((name) => !changeable.includes(name));
+  const changed = different.filter((name) => !fixed.includes(name));
+  const kept = different.filter((name) => fixed.includes(name));
   const text = `settings read again: ${changed.length === 0 ? 'nothing has changed' : `changed: ${changed.join(', ')}`}`;
   log.event('watch.reloaded', text, { changed: changed.join(' ') });
   if (kept.length > 0) {

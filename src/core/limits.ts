@@ -287,6 +287,8 @@ export const watchLimits = {
   finishTime: '00:16:00',
   /** Longest wait for a batch when it shall end; then it ends as if it had been killed, which is safe, too. */
   endMsMax: 1800,
+  /** After this a file that has not grown is read to its end: behind `freshSeconds`. */
+  quietMs: 905_000,
   /** How often folders are looked through where the system tells of no changes. */
   pollMs: 2000,
   /** How often all is looked through although the system tells: it may have had more to tell than it could. */

@@ -49,6 +49,8 @@ export class CaptureWatch {
   /** No run before this time of `performance.now()`. */
   #notBefore = 0;
   #failures = 0;
+  /** When a day is run again although nothing has changed: the end of a file is stored once it is quiet. */
+  readonly #quietFrom = new Map<string, number>();
   /** The last day that was run when nothing more was to come for it. */
   #finished = '';
   /** The same until it was run. */
@@ -85,7 +87,7 @@ export class CaptureWatch {
     try {
       this.#folders = folders;
       this.#listener.begins(folders.how, this.#job.root, this.#today);
-      this.#followDay();
+      this.#followClock();
       this.#waiting.add(dayBefore(this.#today)).add(this.#today);
       for (let isFirst = true; !signal.aborted; isFirst = false) {
         await this.#runWaiting(signal, isFirst);
@@ -169,6 +171,7 @@ export class CaptureWatch {
   #told(report: Report): void {
     const { day, captures } = report;
     const isBusy = captures.busy > 0;
+    if (captures.read > 0) this.#quietFrom.set(day, this.#now() + watchLimits.quietMs);
     // Said once, however often it is tried.
     if (captures.read > 0 || (isBusy && !this.#busy.has(day))) this.#listener.ran(report);
     this.#busy.delete(day);
@@ -193,7 +196,7 @@ export class CaptureWatch {
 
   async #sleep(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      this.#followDay();
+      this.#followClock();
       const hasWork = this.#waiting.size + this.#changed.size > 0;
       const restMs = this.#notBefore - nowMs();
       if (hasWork && restMs <= 0) return;
@@ -211,12 +214,18 @@ export class CaptureWatch {
     });
   }
 
-  #followDay(): void {
+  /** What is to be run because of the time. */
+  #followClock(): void {
     const [today = '', time = ''] = this.#clock.dateTime(this.#nowNs()).split(' ');
     if (today !== this.#today) {
       this.#today = today;
       this.#waitForAll();
       this.#listener.day(today);
+    }
+    for (const [day, from] of this.#quietFrom) {
+      if (this.#now() < from) continue;
+      this.#quietFrom.delete(day);
+      this.#waiting.add(day);
     }
     const yesterday = dayBefore(today);
     if (this.#finished === yesterday || time < watchLimits.finishTime) return;

@@ -1,12 +1,15 @@
 /** What the command says on standard error, as cron and collectors of logs get it. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { SqliteSink } from '../../src/store/sqlite/sqlite-sink.ts';
 import { projectRoot } from '../support/project.ts';
 import { inTemporaryFolder, runMailproc, sampleDay } from '../support/run-mailproc.ts';
 
+const mailproc = join(projectRoot, 'bin/mailproc.js');
 const oneMail = join(projectRoot, 'fixtures/smtp-slow-segments/capture.pcapng');
 
 type Line = Readonly<Record<string, unknown>> & { readonly level: string; readonly code: string };
@@ -139,3 +142,41 @@ for (const [what, prepare, argv, expected, said] of failures) {
       assert.match(stderr, /^mailproc: [^\n]*\n(?: {2}[^\n]*\n)?$/, 'one line and a hint');
     }));
 }
+
+test('mailproc --quiet at captures that another run is at says so in one line and exits with 75', () =>
+  inTemporaryFolder(async (folder) => {
+    const sink = new SqliteSink(join(folder, 'mailproc.sqlite'));
+    await sink.open();
+    const lease = await sink.ledger.lease([oneMail]);
+    const text = await runMailproc(folder, oneMail, '20220128', '--quiet');
+    assert.deepEqual([text.status, text.stdout], [75, '']);
+    assert.equal(text.stderr, 'mailproc: 2022-01-28: 1 capture left to another run that is at them now\n');
+    await lease?.release();
+    await sink.close();
+    const free = await runMailproc(folder, oneMail, '20220128', '--quiet');
+    assert.deepEqual(free, { status: 0, stdout: '', stderr: '' });
+  }));
+
+test('mailproc --quiet on a full disk says so, exits with 1, and the next run goes on', () =>
+  inTemporaryFolder(async (folder) => {
+    // A limit for the size of files stands in for the disk.
+    const command = [
+      '-c',
+      'ulimit -f 100; exec "$@"',
+      'bash',
+      process.execPath,
+      mailproc,
+      sampleDay,
+      '20220128',
+    ];
+    const { status, stdout, stderr } = spawnSync('bash', [...command, '--quiet'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    assert.deepEqual([status, stdout], [1, ''], stderr);
+    assert.match(stderr, /^mailproc: [^\n]+\n {2}[^\n]+\n$/);
+    const { stderr: none } = await runMailproc(folder, sampleDay, '20220128', '--quiet');
+    assert.equal(none, '');
+    const verify = await runMailproc(folder, 'verify');
+    assert.match(verify.stdout, /ledger and tables agree \(91 rows/);
+  }));

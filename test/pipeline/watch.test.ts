@@ -19,6 +19,8 @@ class Following implements WatchListener {
   /** `day: captures read, left to others` and what else happened, in order. */
   readonly told: string[] = [];
   now: number;
+  /** That were looked at, read or not. */
+  series = 0;
   readonly #stopping = new AbortController();
 
   constructor(context: TestContext, zone: string, start: string) {
@@ -43,7 +45,9 @@ class Following implements WatchListener {
     });
   }
 
-  progress(): void {}
+  progress(): void {
+    this.series++;
+  }
   anomaly(): void {}
 
   begins(how: string): void {
@@ -108,6 +112,19 @@ test('CaptureWatch finishes yesterday once, when nothing more is awaited for it'
   await following.tells(...before, '2022-01-28 finished: 1 rows');
   following.add('b_20220129.pcapng');
   await following.tells(...before, '2022-01-28 finished: 1 rows', '2022-01-29: 1 read');
+});
+
+test('CaptureWatch runs a day again when its captures have been quiet for long', async (context) => {
+  const following = new Following(context, 'UTC', '2022-01-28T12:00:00Z');
+  const before = ['told', '2022-01-27 finished: 0 rows', '2022-01-28: 1 read'];
+  await following.tells(...before.slice(0, 2));
+  following.add('a_20220128.pcapng');
+  await following.tells(...before);
+  const looks = following.series;
+  following.now += 906_000;
+  writeFileSync(join(following.folder, 'captures/wakes'), '');
+  for (let rounds = 0; following.series === looks && rounds < 600; rounds++) await sleep(25);
+  assert.ok(following.series > looks);
 });
 
 test('CaptureWatch finds a folder again that was away', async (context) => {

@@ -36,6 +36,12 @@ const known: readonly Known[] = [
     hint: 'give the user that runs mailproc the right to write the file and its directory',
   },
   {
+    prefix: 'SQLITE_IOERR',
+    code: 'store.failed',
+    text: 'the system cannot read or write it',
+    hint: 'look for a full disk, a quota, a limit (`ulimit -f`) or a disk that fails (`df`, `dmesg`)',
+  },
+  {
     prefix: 'SQLITE_NOTADB',
     code: 'store.foreign',
     text: 'it is no SQLite database',
