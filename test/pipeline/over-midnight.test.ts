@@ -193,3 +193,20 @@ for (const [order, runs] of [
     }),
   );
 }
+
+test(
+  'ingest moves a mail that was flagged at the end of its day to the next one, where it ends',
+  days(async (series) => {
+    series.write(1, before, untilMidnight, midnight - 120 * minute);
+    await series.run(before, midnight + minute);
+    assert.deepEqual(series.rows(), [
+      ['early', before, 1],
+      ['midnight', before, 0],
+    ]);
+    series.write(2, after, sinceMidnight, midnight + 10 * minute);
+    await series.run(after, midnight + 20 * minute);
+    assert.deepEqual(series.rows(), expected);
+    await series.run(before, midnight + 30 * minute);
+    assert.deepEqual(series.rows(), expected);
+  }),
+);
