@@ -1,9 +1,11 @@
 /**
  * Files of one rotated capture. dumpcap and Wireshark number and date them (`cap_00001_20220128093000.pcapng`),
- * tcpdump numbers them behind the extension (`-C`: `cap.pcap`, `cap.pcap1`) or dates them (`-G`).
+ * tcpdump numbers them behind the extension (`-C`: `cap.pcap`, `cap.pcap1`) or dates them (`-G`). Of names that
+ * tell less (`cap1`, `mail-09.pcap`) the files must tell it, see numbered-files.ts.
  */
 import { captureLimits } from '../core/limits.ts';
 import { withoutCompression } from './compression.ts';
+import { joinNumbered } from './numbered-files.ts';
 import type { CaptureFile, CaptureSeries } from './types.ts';
 
 /** A capture and what was seen at its beginning. */
@@ -49,7 +51,9 @@ export function groupIntoSeries(captures: readonly ProbedCapture[]): readonly Ca
     else family.push({ ...capture, name });
   }
   const chains = [...families.values()].flatMap((family) => chainsOf(family));
-  return joinRenamed(chains)
+  const renamed = joinRenamed(chains);
+  const isCounted = (chain: readonly Member[]) => chain[0]?.name?.isCounted === true;
+  return [...renamed.filter(isCounted), ...joinNumbered(renamed.filter((chain) => !isCounted(chain)))]
     .sort((one, other) => byText(firstPath(one), firstPath(other)))
     .map((chain) => ({ files: chain.map(({ file }) => file) }));
 }

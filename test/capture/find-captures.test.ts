@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -123,6 +131,11 @@ describe('findCaptures', () => {
 
   const at = (seconds: number, name?: string) =>
     capture(morning + seconds, name === undefined ? {} : { name });
+  /** As long as `tcpdump -C 1` makes them. */
+  const long = (seconds: number): Buffer => {
+    const filler = write.enhanced(BigInt(morning + seconds + 5) * 1_000_000n, someBytes(200_000));
+    return Buffer.concat([at(seconds), filler, filler, filler, filler, filler]);
+  };
   const tables: readonly (readonly [
     string,
     Readonly<Record<string, Buffer>>,
@@ -250,6 +263,21 @@ describe('findCaptures', () => {
       ],
     ],
     [
+      "joins tcpdump's files without extension where all but the newest are of one size",
+      {
+        '20220128/cap': long(0),
+        '20220128/cap1': long(10),
+        '20220128/cap2': long(20),
+        '20220128/cap3': at(30),
+      },
+      [['20220128/cap', '20220128/cap1', '20220128/cap2', '20220128/cap3']],
+    ],
+    [
+      'leaves files of many sizes alone that differ in a number',
+      { '20220128/eth0': long(0), '20220128/eth1': at(10), '20220128/eth2': long(20) },
+      [['20220128/eth0'], ['20220128/eth1'], ['20220128/eth2']],
+    ],
+    [
       'leaves unrelated files alone',
       { 'eth0.pcap': at(0), 'eth1.pcap': at(10), 'mail-20220128.pcap': at(20), 'web-20220128.pcap': at(30) },
       [['eth0.pcap'], ['eth1.pcap'], ['mail-20220128.pcap'], ['web-20220128.pcap']],
@@ -260,6 +288,20 @@ describe('findCaptures', () => {
       assert.deepEqual((await find(temporaryFolder(t), files)).series, series);
     });
   }
+
+  test('groupIntoSeries joins files of which each was closed as the next one began', async (t) => {
+    const folder = temporaryFolder(t);
+    const files = { 'mail-09.pcap': at(0), 'mail-10.pcap': at(600), 'mail-11.pcap': at(1200) };
+    await find(folder, files);
+    for (const [index, name] of Object.keys(files).entries()) {
+      utimesSync(path.join(folder, name), morning + 600 * (index + 1) + 1, morning + 600 * (index + 1) + 1);
+    }
+    const { series } = await findCaptures(folder, day, 'Asia/Shanghai');
+    assert.deepEqual(
+      series.map((each) => each.files.map((file) => path.basename(file.path))),
+      [Object.keys(files)],
+    );
+  });
 
   for (const prefix of ['ring_rotate_', 'v_rotate_cap_']) {
     const names = sharedNames('lab').filter((name) => name.startsWith(prefix));
