@@ -223,8 +223,8 @@ export const storeLimits = {
   lineBytesMax: 256 << 20,
   /** Octets read from or written to a file at once. */
   blockBytes: 1 << 20,
-  /** Files written at the same time: enough to hide the disk's answer. */
-  fileWritesMax: 8,
+  /** Files made durable together: each such time costs the disk one commit of its journal. */
+  fileWritesMax: 64,
   /** How long a run waits for another one's transaction; that takes milliseconds for a batch. */
   busyTimeoutMs: 30_000,
   /** A lease not renewed for so long is free: a run that is alive renews it several times in between. */
@@ -238,7 +238,7 @@ export const pipelineLimits = {
   /** Octets of mails in progress, and of those that wait to be decoded, in memory; the rest is on disk. */
   arenaBytes: 32 << 20,
   /** Mails of one share whose images are being written: enough to hide the disk's answer. */
-  mailsInHandMax: 16,
+  mailsInHandMax: 64,
   /** Octets of them; one larger mail is in hand alone. */
   mailBytesInHandMax: 8 << 20,
   /** Octets of the mails of one delivery, the last one not counted: their texts are held until it is written. */

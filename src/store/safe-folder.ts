@@ -13,9 +13,10 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
-import { lstat, mkdir, readdir, rm, unlink } from 'node:fs/promises';
+import { lstat, mkdir, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pid } from 'node:process';
 import { promisify } from 'node:util';
@@ -31,10 +32,31 @@ export interface WrittenFiles {
   readonly present: number;
 }
 
+/** A file that is to be written, and who waits for it. */
+interface Order {
+  readonly file: OutputFile;
+  /** True where the file was written, false where it was there. */
+  readonly resolve: (isNew: boolean) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Written under another name; not durable yet. */
+interface UnsyncedFile {
+  readonly order: Order;
+  readonly path: string;
+  readonly temporary: string;
+  readonly descriptor: number;
+}
+
 export class SafeFolder {
   readonly root: string;
   /** Folders below the root, once they are looked at or while they are. */
   readonly #prepared = new Map<string, Promise<void>>();
+  #orders: Order[] = [];
+  #isCommitting = false;
+  /** Names of temporary files: this folder's own part, and a number. */
+  readonly #ownName = randomBytes(4).toString('hex');
+  #files = 0;
 
   /** `root` is created at the first file. It may be a symbolic link; nothing below it may. */
   constructor(root: string) {
@@ -43,18 +65,58 @@ export class SafeFolder {
 
   /** Resolves once the files are durable. Writing the same files again is safe, by several runs at once too. */
   async write(files: readonly OutputFile[]): Promise<WrittenFiles> {
+    if (files.length === 0) return { written: 0, present: 0 };
+    for (const folder of new Set(files.map((file) => splitPath(file.path)[0])))
+      await this.#prepareOnce(folder);
+    const results = await Promise.allSettled(files.map((file) => this.#order(file)));
     let written = 0;
-    for (let index = 0; index < files.length; index += storeLimits.fileWritesMax) {
-      const some = files.slice(index, index + storeLimits.fileWritesMax);
-      for (const folder of new Set(some.map((file) => splitPath(file.path)[0])))
-        await this.#prepareOnce(folder);
-      const results = await Promise.allSettled(some.map((file) => this.#writeOne(file)));
-      for (const result of results) {
-        if (result.status === 'rejected') throw result.reason;
-        if (result.value) written++;
-      }
+    for (const result of results) {
+      if (result.status === 'rejected') throw result.reason;
+      if (result.value) written++;
     }
     return { written, present: files.length - written };
+  }
+
+  #order(file: OutputFile): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#orders.push({ file, resolve, reject });
+      if (!this.#isCommitting) void this.#commitAll();
+    });
+  }
+
+  /**
+   * Files that were ordered while the disk was at work become durable together: all are written, then all are
+   * sent to the disk at once. A file system with a journal makes who creates a file wait while it commits, so
+   * none is created then.
+   */
+  async #commitAll(): Promise<void> {
+    this.#isCommitting = true;
+    // Those of one mail are ordered in one turn.
+    await Promise.resolve();
+    while (this.#orders.length > 0) {
+      const orders = this.#orders.splice(0, storeLimits.fileWritesMax);
+      await Promise.all(orders.flatMap((order) => this.#begin(order) ?? []).map(finish));
+    }
+    this.#isCommitting = false;
+  }
+
+  /** Writes the file under another name; undefined where that was not necessary, or not possible. */
+  #begin(order: Order): UnsyncedFile | undefined {
+    const { file } = order;
+    const [folder, name] = splitPath(file.path);
+    const path = join(this.root, folder, name);
+    const number = (this.#files++ >>> 0).toString(16).padStart(8, '0');
+    const temporary = join(this.root, folder, `.${pid}-${this.#ownName}${number}.part`);
+    try {
+      if (!isSame(path, file.bytes)) {
+        return { order, path, temporary, descriptor: writeNew(temporary, file.bytes) };
+      }
+      order.resolve(false);
+    } catch (error) {
+      removeQuietly(temporary);
+      order.reject(fileError(error, `write ${path}`));
+    }
+    return undefined;
   }
 
   async #prepareOnce(folder: string): Promise<void> {
@@ -90,21 +152,21 @@ export class SafeFolder {
       throw fileError(error, `create folder ${path}`);
     }
   }
+}
 
-  /** True where the file was written, false where it was there. */
-  async #writeOne(file: OutputFile): Promise<boolean> {
-    const [folder, name] = splitPath(file.path);
-    const path = join(this.root, folder, name);
-    const temporary = join(this.root, folder, `.${pid}-${randomBytes(8).toString('hex')}.part`);
+/** Makes the file durable, and only then gives it its name. */
+async function finish({ order, path, temporary, descriptor }: UnsyncedFile): Promise<void> {
+  try {
     try {
-      if (isSame(path, file.bytes)) return false;
-      await writeNew(temporary, file.bytes);
-      renameSync(temporary, path);
-      return true;
-    } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
-      throw fileError(error, `write ${path}`);
+      await toDisk(descriptor);
+    } finally {
+      closeSync(descriptor);
     }
+    renameSync(temporary, path);
+    order.resolve(true);
+  } catch (error) {
+    removeQuietly(temporary);
+    order.reject(fileError(error, `write ${path}`));
   }
 }
 
@@ -128,15 +190,25 @@ function isSame(path: string, bytes: Buffer): boolean {
   return status?.isFile() === true && status.size === bytes.length && bytes.equals(readFileSync(path));
 }
 
-/** O_EXCL and O_NOFOLLOW: nobody can have put a link where the file is going to be. */
-async function writeNew(path: string, bytes: Buffer): Promise<void> {
+/** O_EXCL and O_NOFOLLOW: nobody can have put a link where the file is going to be. Returns the open file. */
+function writeNew(path: string, bytes: Buffer): number {
   const noFollow = constants.O_NOFOLLOW ?? 0; // not on Windows
   const file = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | noFollow, 0o600);
   try {
     writeFileSync(file, bytes);
-    await toDisk(file);
-  } finally {
+    return file;
+  } catch (error) {
     closeSync(file);
+    throw error;
+  }
+}
+
+/** Of a file that could not be written: what went wrong there is the trouble to tell. */
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The next run clears it away.
   }
 }
 
