@@ -8,6 +8,13 @@ import type { DataNodes, OpenNode, Work } from './data-nodes.ts';
 import { forgetDroppedTables } from './dropped-tables.ts';
 import { takeLease } from './lease.ts';
 import { ledgerRowsStatement } from './ledger.ts';
+import {
+  brokenMonthViews,
+  isInMonthView,
+  mendMonthViews,
+  refreshMonthView,
+  takeOutOfMonthView,
+} from './month-view.ts';
 import { mysqlError, troubleOf } from './mysql-error.ts';
 import { placementTables, visitTable } from './placement.ts';
 import {
@@ -16,10 +23,7 @@ import {
   createMissing,
   type DayTable,
   describeDayTable,
-  isInMonthView,
   missingTables,
-  refreshMonthView,
-  takeOutOfMonthView,
 } from './schema.ts';
 import type { MailProtocol } from './types.ts';
 
@@ -70,7 +74,19 @@ export class DayTables {
     const lock = await this.#schemaLock();
     try {
       await forgetDroppedTables(node, this.#options.home);
+      await this.#mendViews(node);
       await node.write((connection) => this.#make(connection, node, name));
+    } finally {
+      await lock.release();
+    }
+  }
+
+  /** Takes tables that were dropped by hand out of the views of their months. */
+  async mendViews(node: OpenNode): Promise<void> {
+    if (((await node.look(brokenMonthViews)) ?? []).length === 0) return;
+    const lock = await this.#schemaLock();
+    try {
+      await this.#mendViews(node);
     } finally {
       await lock.release();
     }
@@ -140,14 +156,22 @@ export class DayTables {
     }
   }
 
-  /** Rows matter more than the view over them. */
+  async #mendViews(node: OpenNode): Promise<void> {
+    await node.look((connection) => this.#tryView(connection, 'mend views of months', mendMonthViews));
+  }
+
   async #refreshView(connection: MysqlConnection, table: string): Promise<void> {
+    const action = `show ${table} in the view of its month`;
+    await this.#tryView(connection, action, (on) => refreshMonthView(on, table));
+  }
+
+  /** Rows matter more than the view over them. */
+  async #tryView(connection: MysqlConnection, action: string, work: Work<void>): Promise<void> {
     try {
-      await refreshMonthView(connection, table);
+      await work(connection);
     } catch (error) {
       if (!connection.isUsable || troubleOf(error) !== 'other') throw error;
-      const { message } = mysqlError(error, `show ${table} in the view of its month`);
-      this.#options.report('store.no-view', message);
+      this.#options.report('store.no-view', mysqlError(error, action).message);
     }
   }
 

@@ -171,6 +171,7 @@ export class MysqlSink implements Sink {
     for (const node of nodes.filter((each) => !this.#lookedForDropped.has(each))) {
       this.#lookedForDropped.add(node);
       if (await forgetDroppedTables(node, (work) => this.#onHome(work))) wereAny = true;
+      await this.#dayTables.mendViews(node);
     }
     return wereAny;
   }

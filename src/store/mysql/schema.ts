@@ -6,7 +6,6 @@ import { mysqlLimits } from '../../core/limits.ts';
 import { columnNames } from '../../record/types.ts';
 import { type MysqlConnection, quoted, type Row } from './connection.ts';
 import type { ColumnLimit } from './fit.ts';
-import { troubleOf } from './mysql-error.ts';
 
 export type ColumnName = (typeof columnNames)[number];
 
@@ -217,70 +216,4 @@ export function checkId(table: DayTable, idBits: 31 | 63): void {
       hint: `ALTER TABLE ${table.name} MODIFY id ${idBits === 63 ? 'bigint' : 'int(32)'} NOT NULL, or use another sequence`,
     },
   );
-}
-
-/**
- * Brings the view of a month up to date with the day tables of the connection's database. Two writers may be
- * at it with different tables in sight, so it looks again until nothing has changed.
- */
-export async function refreshMonthView(connection: MysqlConnection, dayTable: string): Promise<void> {
-  if (await isInMonthView(connection, dayTable)) return;
-  const month = dayTable.replace(/_\d{1,2}$/, '');
-  for (let round = 0; round < 10; round++) {
-    const days = await dayTablesOf(connection, month);
-    if (await shows(connection, month, days)) return;
-    try {
-      await connection.run(viewStatement(month, days));
-    } catch (error) {
-      if (!['conflict', 'schema'].includes(troubleOf(error))) throw error;
-    }
-  }
-}
-
-/** Where there is such a view; one without any other day is dropped. */
-export async function takeOutOfMonthView(connection: MysqlConnection, dayTable: string): Promise<void> {
-  const month = dayTable.replace(/_\d{1,2}$/, '');
-  const sql = 'SELECT 1 FROM information_schema.views WHERE table_schema = DATABASE() AND table_name = ?';
-  if ((await connection.rows(sql, [month])).length === 0) return;
-  const others = (await dayTablesOf(connection, month)).filter((name) => name !== dayTable);
-  await connection.run(
-    others.length === 0 ? `DROP VIEW IF EXISTS ${quoted(month)}` : viewStatement(month, others),
-  );
-}
-
-function viewStatement(month: string, dayTables: readonly string[]): string {
-  const selects = dayTables.map((name) => `SELECT ${columnList} FROM ${quoted(name)}`);
-  return `CREATE OR REPLACE SQL SECURITY INVOKER VIEW ${quoted(month)} AS ${selects.join(' UNION ALL ')}`;
-}
-
-/** Also where the name of the view is taken by a table. */
-export async function isInMonthView(connection: MysqlConnection, dayTable: string): Promise<boolean> {
-  const month = dayTable.replace(/_\d{1,2}$/, '');
-  const [existing] = await connection.rows(
-    'SELECT table_type AS type FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?',
-    [month],
-  );
-  if (existing !== undefined && existing['type'] !== 'VIEW') return true;
-  return shows(connection, month, await dayTablesOf(connection, month));
-}
-
-async function dayTablesOf(connection: MysqlConnection, month: string): Promise<string[]> {
-  const rows = await connection.rows(
-    `SELECT table_name AS name FROM information_schema.tables
-      WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND table_name REGEXP ? ORDER BY table_name`,
-    [`^${month}_[0-9]{1,2}$`],
-  );
-  return rows.map((row) => String(row['name']));
-}
-
-async function shows(connection: MysqlConnection, month: string, days: readonly string[]): Promise<boolean> {
-  const [view] = await connection.rows(
-    'SELECT view_definition AS definition FROM information_schema.views WHERE table_schema = DATABASE() AND table_name = ?',
-    [month],
-  );
-  if (view === undefined) return false;
-  const shown = new Set(
-    String(view['definition']).match(new RegExp(`${month}_[0-9]{1,2}(?![0-9])`, 'g')) ?? [],
-  );
-  return shown.size === days.length && days.every((name) => shown.has(name));
 }

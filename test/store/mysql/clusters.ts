@@ -66,6 +66,9 @@ export function settings(
 /** The days of the mails of `writer.ts`: as many as data hosts are used. */
 export const writerDays = ['2022-01-28', '2022-01-29'] as const;
 
+/** On the first data host; mails move from it to their days. */
+export const dayBefore = '2022-01-27';
+
 /** Of servers by the ports of their data hosts' masters; each data host has its day. */
 export function writerSettings(
   ports: readonly (readonly number[])[],

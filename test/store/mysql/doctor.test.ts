@@ -294,6 +294,12 @@ function singleServer(): void {
       /does not show it/,
     ],
     [
+      'a view whose day was dropped',
+      'CREATE TABLE smtp_2022_02_03 LIKE smtp_2022_01_28; CREATE VIEW smtp_2022_02 AS SELECT id FROM smtp_2022_02_03; DROP TABLE smtp_2022_02_03',
+      'mysql.view-broken',
+      /smtp_2022_02_03 was dropped/,
+    ],
+    [
       'a sequence that is behind',
       `UPDATE MYCAT_SEQUENCE SET current_value = -99`,
       'mysql.sequence-behind',

@@ -40,6 +40,10 @@ test(
       const found = await again.ledger.find([a.capture, 'b', 'c', 'd']);
       assert.deepEqual(found, [b], 'captures of that day or with rows in that table are to be read again');
       assert.deepEqual(await again.tables(day), [{ name: 'imap_2022_01_28', rows: 1 }]);
+      const shown = await server.connect({ database: `${schema}smtp_database` });
+      const [subjects] = await shown.query('SELECT mail_subject FROM smtp_2022_01');
+      shown.destroy();
+      assert.deepEqual(subjects, [{ mail_subject: 'mail 2' }], 'the view of the month can be read at once');
       assert.deepEqual(await again.ledger.rows(day), await again.ledger.count(day));
       assert.deepEqual(await again.write([...records, later]), { added: 2, replaced: 0, known: 2 });
       assert.deepEqual(await again.ledger.rows(day), await again.ledger.count(day));

@@ -4,7 +4,8 @@ import { doctorLimits } from '../../../core/limits.ts';
 import { type Finding, listed } from '../../finding.ts';
 import { dayOfTable } from '../../row.ts';
 import type { MysqlConnection } from '../connection.ts';
-import { checkId, type DayTable, describeDayTable, isInMonthView } from '../schema.ts';
+import { type BrokenView, brokenMonthViews, isInMonthView } from '../month-view.ts';
+import { checkId, type DayTable, describeDayTable } from '../schema.ts';
 
 export interface NodeTable {
   readonly name: string;
@@ -39,8 +40,34 @@ export async function tableFindings(
 ): Promise<Finding[]> {
   const newest = tables.slice(-doctorLimits.tablesMax);
   const findings: Finding[] = [];
-  for (const table of newest) findings.push(...(await ofTable(connection, table, wishes)));
-  return findings;
+  const broken = await brokenMonthViews(connection);
+  const isBroken = (name: string): boolean => broken.some((view) => name.startsWith(`${view.name}_`));
+  for (const table of newest) {
+    findings.push(...(await ofTable(connection, table, wishes)));
+    if (isBroken(table.name) || !wishes.hasMonthView(table)) continue;
+    if (!(await isInMonthView(connection, table.name))) findings.push(notShown(table));
+  }
+  return [...findings, ...broken.map(brokenView)];
+}
+
+function notShown({ name }: NodeTable): Finding {
+  return {
+    code: 'mysql.view',
+    weight: 'problem',
+    about: `table ${name}`,
+    what: 'the view of its month does not show it',
+    remedy: 'run that day again, which renews the view; the user needs CREATE VIEW, SHOW VIEW and DROP',
+  };
+}
+
+function brokenView({ name, gone }: BrokenView): Finding {
+  return {
+    code: 'mysql.view-broken',
+    weight: 'problem',
+    about: `view ${name}`,
+    what: `it cannot be read: ${listed(gone)} was dropped by hand`,
+    remedy: 'the next run on that database mends it; `mailproc prune` drops days without breaking views',
+  };
 }
 
 async function ofTable(
@@ -69,15 +96,6 @@ async function ofTable(
     const code = error.code === 'store.id-too-narrow' ? 'mysql.id-too-narrow' : 'mysql.table-columns';
     const what = error.message.replace(`write table ${table.name}: `, '');
     findings.push({ code, weight: 'problem', about, what, remedy: error.hint ?? '' });
-  }
-  if (wishes.hasMonthView(table) && !(await isInMonthView(connection, table.name))) {
-    findings.push({
-      code: 'mysql.view',
-      weight: 'problem',
-      about,
-      what: 'the view of its month does not show it',
-      remedy: 'run that day again, which renews the view; the user needs CREATE VIEW, SHOW VIEW and DROP',
-    });
   }
   return findings;
 }
