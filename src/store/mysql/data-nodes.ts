@@ -56,10 +56,15 @@ export class OpenNode {
         const trouble = troubleOf(error);
         const isPassing = trouble === 'conflict' || trouble === 'duplicate' || trouble === 'schema';
         if (!isPassing || attempt >= mysqlLimits.attemptsMax) throw error;
-        if (trouble === 'schema') this.#tables = new Map();
+        if (trouble === 'schema') this.forgetTables();
       }
       await sleep(Math.random() * Math.min(mysqlLimits.retryPauseMsMax, 5 * 2 ** Math.min(attempt, 10)));
     }
+  }
+
+  /** Somebody dropped or changed one of them. */
+  forgetTables(): void {
+    this.#tables = new Map();
   }
 
   /** undefined where the database does not exist: nothing is made to look into it. */

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mysqlLimits } from '../../core/limits.ts';
 import type { MysqlConnection } from './connection.ts';
 import { quoted } from './connection.ts';
-import type { DayTable } from './schema.ts';
+import { type DayTable, describeDayTable, missingTables } from './schema.ts';
 
 export interface KnownRow {
   /** Where it is; with keys beside the tables that may be another one of the same database. */
@@ -56,4 +56,18 @@ export async function findKnown(
     }
   }
   return known;
+}
+
+/** The same in a table that may be missing; `ready`: what is known of it. undefined where it is. */
+export async function findIfAny(
+  connection: MysqlConnection,
+  name: string,
+  ready: DayTable | undefined,
+  mailKeys: readonly string[],
+): Promise<Map<string, KnownRow> | undefined> {
+  const table = ready ?? (await describeDayTable(connection, name));
+  if (table === undefined) return undefined;
+  const lacksKeys = table.keys === 'side' && ready === undefined;
+  if (lacksKeys && (await missingTables(connection, ['mail_keys'])).length > 0) return undefined;
+  return findKnown(connection, table, mailKeys);
 }

@@ -146,7 +146,7 @@ export function mysqlError(error: unknown, action: string): MailprocError {
     /^(?:ERR_TLS|ERR_SSL|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO)/.test(code ?? '')
   ) {
     return new MailprocError('store.tls', `${action}: no TLS connection (${text})`, {
-      hint: 'give the CA that signed the server certificate, or switch verification off for a test',
+      hint: tlsHint(code, text),
       cause: error,
     });
   }
@@ -159,6 +159,16 @@ export function mysqlError(error: unknown, action: string): MailprocError {
   return new MailprocError('store.failed', `${action}: ${text}${code === undefined ? '' : ` (${code})`}`, {
     cause: error,
   });
+}
+
+/** The driver words all errors of the handshake under one code. */
+function tlsHint(code: string | undefined, text: string): string {
+  if (code === 'HANDSHAKE_NO_SSL_SUPPORT')
+    return 'switch TLS on in the server (ssl_cert, ssl_key), or leave tls and ca out';
+  if (text.includes("does not match certificate's altnames"))
+    return 'name the host as its certificate does, or give it a certificate with this name';
+  if (text.includes('expired')) return 'renew the certificate of the server';
+  return 'give the CA that signed the server certificate (ca=FILE); tls=required does not check it';
 }
 
 function connectionText(code: string | undefined, text: string): string {

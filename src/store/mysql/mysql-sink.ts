@@ -17,7 +17,7 @@ import { DataNodes, type OpenNode, type Work } from './data-nodes.ts';
 import { DayTables } from './day-tables.ts';
 import { forgetDroppedTables } from './dropped-tables.ts';
 import { Cuts } from './fit.ts';
-import { findKnown } from './keys.ts';
+import { findIfAny, findKnown } from './keys.ts';
 import { homeTables, MysqlLedger } from './ledger.ts';
 import { MailIds } from './mail-ids.ts';
 import { MailPlaces } from './mail-places.ts';
@@ -234,13 +234,13 @@ export class MysqlSink implements Sink {
     const shard = this.#nodes.shardIfAny(protocol, day);
     if (shard === undefined) return new Map();
     const node = this.#nodes.of(shard.dataNode);
-    const known = await node.look(async (connection) => {
-      const ready = node.tables.get(shard.table);
-      const table = ready ?? (await describeDayTable(connection, shard.table));
-      if (table === undefined) return undefined;
-      const lacksKeys = table.keys === 'side' && ready === undefined;
-      if (lacksKeys && (await missingTables(connection, ['mail_keys'])).length > 0) return undefined;
-      return findKnown(connection, table, keys);
+    const look = () =>
+      node.look((connection) => findIfAny(connection, shard.table, node.tables.get(shard.table), keys));
+    const known = await look().catch((error: unknown) => {
+      if (troubleOf(error) !== 'schema') throw error;
+      // Dropped by hand since it was seen.
+      node.forgetTables();
+      return look();
     });
     return known ?? new Map();
   }
