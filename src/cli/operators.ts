@@ -23,7 +23,16 @@ async function runVerify(date: string | undefined, settings: Settings, log: Log)
   const report = (code: string, detail: string): void => log.notice(code, detail);
   const verification = await verifyStore(settings.store, day, { report });
   print(settings, verification, renderVerification);
-  return verification.differences.length > 0 ? 3 : 0;
+  const { differences, store } = verification;
+  const [first] = differences;
+  if (first === undefined) return 0;
+  if (tellsWhy(settings)) {
+    const { table, capture, written, found } = first;
+    const more = differences.length > 1 ? `, and ${differences.length - 1} more` : '';
+    const text = `${store}: ledger and tables differ: ${table}, ${capture}: ${written} written, ${found} found${more}`;
+    log.trouble('verify.differs', text, { table, capture, differences: differences.length });
+  }
+  return 3;
 }
 
 async function runDoctor(settings: Settings, log: Log): Promise<number> {
@@ -31,9 +40,17 @@ async function runDoctor(settings: Settings, log: Log): Promise<number> {
   const report = (code: string, detail: string): void => log.notice(code, detail);
   const diagnosis = await diagnoseStore({ store, timeZone: timezone, report });
   print(settings, diagnosis, renderDiagnosis);
-  const weights = new Set(diagnosis.findings.map(({ weight }) => weight));
-  if (weights.has('unreachable')) return 1;
-  return weights.has('problem') ? 3 : 0;
+  const wrong = diagnosis.findings.filter(({ weight }) => weight !== 'note');
+  for (const { code, about, what, remedy } of tellsWhy(settings) ? wrong : []) {
+    log.trouble(code, `${about}: ${what}`, { hint: remedy });
+  }
+  if (wrong.some(({ weight }) => weight === 'unreachable')) return 1;
+  return wrong.length > 0 ? 3 : 0;
+}
+
+/** Where nothing else does. */
+function tellsWhy({ quiet, log }: Settings): boolean {
+  return quiet || log === 'json';
 }
 
 function print<Result extends object>(

@@ -101,6 +101,24 @@ for (const [what, sql, differences, said] of damages) {
     }));
 }
 
+test('mailproc verify and doctor with --quiet say only why they exit with 3', () =>
+  inTemporaryFolder(async (folder) => {
+    sampleStore(folder);
+    for (const command of ['verify', 'doctor']) {
+      assert.deepEqual(await runMailproc(folder, command, '--quiet'), { status: 0, stdout: '', stderr: '' });
+    }
+    sampleStore(folder, `DROP VIEW smtp_2022_01; DROP TABLE ${smtp}`);
+    const verify = await runMailproc(folder, 'verify', '--quiet');
+    assert.deepEqual([verify.status, verify.stdout], [3, '']);
+    assert.match(
+      verify.stderr,
+      /^mailproc: .*ledger and tables differ: smtp_2022_01_28, .* 0 found, and 2 more\n$/,
+    );
+    const doctor = await runMailproc(folder, 'doctor', '--quiet');
+    assert.deepEqual([doctor.status, doctor.stdout], [3, '']);
+    assert.match(doctor.stderr, /^(?:mailproc: [^\n]+\n)+$/);
+  }));
+
 test('mailproc verify names rows that no run has written, and exits with 0', () =>
   inTemporaryFolder(async (folder) => {
     sampleStore(folder, `INSERT INTO ${smtp} (id, timestamp) VALUES (999999, '2022-01-28 00:00:00')`);

@@ -17,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Libsql from 'libsql';
 import type { Report } from '../../src/pipeline/report.ts';
 import { temporaryFolder } from '../store/temporary-folder.ts';
+import { mariadbServer, testUser, whyNoMariadb } from '../support/mariadb.ts';
 import { projectRoot } from '../support/project.ts';
 import { runMailproc } from '../support/run-mailproc.ts';
 
@@ -226,4 +227,32 @@ test('mailproc watch of what is no directory says so and exits with 2', async (c
   const watching = new Watching(context, folder);
   assert.equal(await watching.status(), 2);
   assert.match(watching.stderr, /it is no directory/);
+});
+
+const skip = whyNoMariadb() ?? false;
+
+test('mailproc watch goes on when a server is back, and ends although one is silent', {
+  skip,
+}, async (context) => {
+  const server = await mariadbServer(context);
+  process.env['MAILPROC_MYSQL_PASSWORD'] = testUser.password;
+  const store = ['--store', `mysql://${testUser.user}@127.0.0.1:${server.port}`];
+  const folder = newFolder(context);
+  copyFileSync(fixture('smtp-bdat'), join(folder, capture(1)));
+  const watching = new Watching(context, folder, ...store);
+  await watching.says(/1 capture read/);
+  await server.kill();
+  copyFileSync(fixture('smtp-auth'), join(folder, capture(2)));
+  await watching.says(/127\.0\.0\.1:\d+.*; trying again in 1 s/);
+  await server.start();
+  await watching.says(/captures? read/, 2);
+  assert.ok((await rows(folder, ...store)) > 6);
+  server.pause();
+  copyFileSync(fixture('pop3-operations'), join(folder, capture(3)));
+  // Its run has begun, or begins while it shall end already: it must end in both cases.
+  await sleep(1500);
+  assert.equal(await watching.end('SIGTERM'), 0);
+  server.resume();
+  const again = await runMailproc(folder, 'captures', today, ...zone, ...store, '--quiet');
+  assert.ok(again.status === 0 || again.status === 75, again.stderr);
 });
