@@ -186,14 +186,19 @@ export function eventsOf(input: Input): StreamEvent[] {
   return events;
 }
 
+/** Pieces that wait unread are merged where there are more, and keep the place of the first one alone. */
+const piecesMax = 3000;
+
 /** Every speech in pieces of its own size. */
 function recut(events: readonly StreamEvent[], random: SeededRandom): StreamEvent[] {
+  const octets = events.reduce((sum, event) => sum + (event.kind === 'data' ? event.bytes.length : 0), 0);
+  const least = Math.max(1, Math.ceil((octets + events.length) / piecesMax));
   const small = random.chance(0.3);
   return events.flatMap((event) => {
     if (event.kind !== 'data') return [event];
     const pieces: StreamEvent[] = [];
     for (let at = 0; at < event.bytes.length; ) {
-      const length = small ? 1 : 1 + random.integer(random.chance(0.5) ? 4 : 200);
+      const length = small ? least : least + random.integer(random.chance(0.5) ? 4 : 200);
       const bytes = event.bytes.subarray(at, at + length);
       pieces.push({ ...event, bytes, sequence: (event.sequence + at) >>> 0 });
       at += bytes.length;

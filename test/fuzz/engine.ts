@@ -215,19 +215,13 @@ export class Fuzzer {
     return best;
   }
 
-  /** Repeats a part of an input until it is long: twice and four times as long may take so much longer. */
+  /** Repeats a part of an input until it is long: four times as long may take so much longer. */
   async #stretch(): Promise<void> {
     const input = this.#choose();
-    const index = this.#random.integer(input.length);
-    const bytes = input[index]?.bytes ?? Buffer.alloc(0);
-    const from = this.#random.integer(bytes.length);
-    const part = bytes.subarray(from, from + 1 + this.#random.integer(this.#random.chance(0.5) ? 8 : 200));
-    if (part.length === 0) return;
-    const stretched = (octets: number): Input => {
-      const middle = Buffer.concat(Array.from({ length: Math.ceil(octets / part.length) }, () => part));
-      const long = Buffer.concat([bytes.subarray(0, from), middle, bytes.subarray(from)]);
-      return input.map((piece, at) => (at === index ? { ...piece, bytes: long } : piece));
-    };
+    const stretched = this.#random.chance(0.5)
+      ? stretcherOfPiece(input, this.#random)
+      : stretcherOfPieces(input, this.#random);
+    if (stretched === undefined) return;
     const failure = await this.#judgeGrowth(stretched(stretchedBytes), stretched(stretchedBytes * 4));
     if (failure) await this.#foundSlow(stretched(stretchedBytes * 4), failure);
   }
@@ -253,6 +247,34 @@ export class Fuzzer {
     this.#findings.set(failure.signature, count);
     if (count <= 5 * sameFindingsMax) this.#save(input, failure);
   }
+}
+
+type Stretcher = (octets: number) => Input;
+
+/** A few octets of one piece come again and again. */
+function stretcherOfPiece(input: Input, random: SeededRandom): Stretcher | undefined {
+  const index = random.integer(input.length);
+  const bytes = input[index]?.bytes ?? Buffer.alloc(0);
+  const from = random.integer(bytes.length);
+  const part = bytes.subarray(from, from + 1 + random.integer(random.chance(0.5) ? 8 : 200));
+  if (part.length === 0) return undefined;
+  return (octets) => {
+    const middle = Buffer.concat(Array.from({ length: Math.ceil(octets / part.length) }, () => part));
+    const long = Buffer.concat([bytes.subarray(0, from), middle, bytes.subarray(from)]);
+    return input.map((piece, at) => (at === index ? { ...piece, bytes: long } : piece));
+  };
+}
+
+/** A few pieces come again and again: commands and their answers, packets. */
+function stretcherOfPieces(input: Input, random: SeededRandom): Stretcher | undefined {
+  const from = random.integer(input.length);
+  const part = input.slice(from, from + 1 + random.integer(4));
+  const partOctets = sizeOf(part);
+  if (input.length < 2 || partOctets === 0) return undefined;
+  return (octets) => {
+    const middle = Array.from({ length: Math.ceil(octets / partOctets) }, () => part).flat();
+    return [...input.slice(0, from), ...middle, ...input.slice(from)];
+  };
 }
 
 function without(input: Input, index: number, at: number, octets: number): Input {
