@@ -82,6 +82,12 @@ table('canonicalCharset', canonicalCharset, [
   ['unicode-1-1-utf-8', 'utf-8'],
   ['unicode-1-1-utf-7', 'utf-7'],
   ['cp850', 'ibm850'],
+  // Python's name for its own codec, in every encoded word of a header in gb2312 or big5.
+  ['eucgb2312_cn', 'gb18030'],
+  ['big5_tw', 'big5'],
+  ['s_jis', 'shift_jis'],
+  ['euc_jis_2004', 'euc-jp'],
+  ['tis620', 'windows-874'],
   ['us-ascii', 'us-ascii'],
   ['x-unknown', undefined],
   ['', undefined],
