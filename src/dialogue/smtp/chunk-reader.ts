@@ -6,7 +6,7 @@ import type { Sighting, StreamGap } from '../../stream/types.ts';
 import type { Place } from '../half-stream.ts';
 import type { MessageCollector } from '../message-collector.ts';
 import type { ChunkHeader } from './command.ts';
-import { startsWithField } from './lost-text.ts';
+import { fieldBytesLookedAt, mayBecomeField, startsWithField } from './lost-text.ts';
 import type { Overheard } from './overheard.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -71,8 +71,18 @@ export class ChunkReader {
   }
 }
 
-/** Whole chunks may be among lost commands, unless the mail visibly begins with the octets that follow. */
-export function noteLostChunks(transaction: Transaction, { client, memory }: Overheard, begin: Place): void {
-  const isBeginning = !transaction.hasChunks && startsWithField(client.peek(128));
-  if (!isBeginning) transaction.beginChunk(begin, memory).addMissing(undefined);
+/**
+ * Whole chunks may be among lost commands, unless the mail visibly begins with the octets that follow. False
+ * while more of them have to come to tell.
+ */
+export function noteLostChunks(transaction: Transaction, heard: Overheard, begin: Place): boolean {
+  if (!transaction.hasChunks) {
+    const { client, clientFinished } = heard;
+    const start = client.peek(fieldBytesLookedAt);
+    const isCut = clientFinished || client.unreadBytes > start.length;
+    if (mayBecomeField(start) && !isCut) return false;
+    if (startsWithField(start)) return true;
+  }
+  transaction.beginChunk(begin, heard.memory).addMissing(undefined);
+  return true;
 }

@@ -192,15 +192,18 @@ export class DataText {
     return { bytes: Buffer.concat(parts), seen };
   }
 
-  /** The text up to `end`, or all of it where it broke off. Nothing can be asked afterwards. */
-  cut(end: EndOfData | undefined): CutText {
+  /**
+   * The text up to `end`, or all of it where it broke off; `isInDoubt`: it may have ended before. Nothing can be
+   * asked afterwards.
+   */
+  cut(end: EndOfData | undefined, isInDoubt = false): CutText {
     const collector = new MessageCollector(this.#memory);
     const length = end?.textBytes ?? this.#length;
     if (this.#isTail) collector.addMissing(undefined);
     const isPlain = this.#isPlain(end, length);
     if (isPlain) this.#handOver(length, collector);
     else this.#undoDots(length, end?.kind === 'bareLf' ? 'any' : 'crlf', collector);
-    if (end === undefined || end.kind === 'gap') collector.addMissing(undefined);
+    if (end === undefined || end.kind === 'gap' || isInDoubt) collector.addMissing(undefined);
     const rest = end === undefined ? [] : [...this.#behind(end)].map((piece) => this.#runOf(piece));
     if (!isPlain) this.#log.release();
     return { message: collector.finish(this.#begin), wireBytes: length, rest };

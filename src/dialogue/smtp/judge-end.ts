@@ -17,6 +17,8 @@ export interface StrictEnd {
   readonly lines: readonly string[];
   /** The client says no more than that. */
   readonly isAll: boolean;
+  /** More lines may come. */
+  readonly mayGrow: boolean;
 }
 
 export interface EndContext {
@@ -124,9 +126,27 @@ function compareWithReplies(
   if (early === 'no') return 'none';
   // Nobody answers an end that is still to be sent.
   if (isBefore(reply.seen, strictEnd.seen)) return end;
+  // How many replies stood in a hole is not known: they cannot be counted off.
+  if (replies.peek()?.kind === 'gap') return 'none';
   if (strict === 'no') return end;
-  if (strict === 'yes' || serverFinished) return 'none';
-  return 'wait';
+  if (strict === 'yes') return 'none';
+  return serverFinished && !strictEnd.mayGrow ? 'none' : 'wait';
+}
+
+/**
+ * The text was read to its strict end, and commands stand behind an earlier place that may have been its end,
+ * too: the replies that would have told were lost.
+ */
+export function isEndInDoubt(context: EndContext, strictEnd: StrictEnd): boolean {
+  const { text, replies } = context;
+  const strict = readingFits(strictEnd.lines, replies, strictEnd.isAll);
+  const isCounted = replies.peek()?.kind !== 'gap';
+  if (isCounted && strict === 'yes') return false;
+  return text.candidates.some((end) => {
+    const lines = completeLines(peekBehind(context, end).bytes);
+    if (end.kind !== 'bareLf' || !looksLikeCommand(lines[0] ?? '')) return false;
+    return !isCounted || readingFits(lines, replies, false) !== 'no';
+  });
 }
 
 type Fit = 'yes' | 'no' | 'open';

@@ -1,8 +1,8 @@
 /** Finds the dialogue again behind a loss, or where the capture began in the middle of it. */
-import type { HalfStream, Line, Place } from '../half-stream.ts';
+import type { Line, Place } from '../half-stream.ts';
 import { isBefore } from '../sighting-order.ts';
 import type { DataText } from './end-of-data.ts';
-import { LostText } from './lost-text.ts';
+import { fieldBytesLookedAt, LostText, mayBecomeField } from './lost-text.ts';
 import type { Overheard } from './overheard.ts';
 import type { HeldMail } from './pending.ts';
 
@@ -31,7 +31,8 @@ export class LossReader {
     }
     const { place } = client;
     if (place !== undefined && !this.#tail.isBegun) {
-      const text = this.#askedText(heard, place, client);
+      const text = this.#askedText(heard, place);
+      if (text === 'wait') return text;
       if (text !== undefined) return { kind: 'text', text };
       // A reply that is still to come may be older than these octets and say what they are.
       const isOpen = heard.replies.peek() === undefined && !heard.repliesEnd;
@@ -54,11 +55,16 @@ export class LossReader {
   }
 
   /** Replies to what was lost; if the last of them is 354, the client's next octets are a text. */
-  #askedText({ replies, memory }: Overheard, place: Place, client: HalfStream): DataText | undefined {
+  #askedText(heard: Overheard, place: Place): DataText | 'wait' | undefined {
+    const { replies, client, clientFinished } = heard;
     for (let next = replies.peek(); next && isBefore(next.seen, place.seen); next = replies.peek()) {
       replies.take();
       if (next.kind === 'reply') this.#tail.noteAnswer(next.code);
     }
-    return this.#tail.lastAnswer === 354 ? this.#tail.beginText(place, client.peek(128), memory) : undefined;
+    if (this.#tail.lastAnswer !== 354) return undefined;
+    const start = client.peek(fieldBytesLookedAt);
+    const isCut = clientFinished || client.unreadBytes > start.length;
+    if (mayBecomeField(start) && !isCut) return 'wait';
+    return this.#tail.beginText(place, start, heard.memory);
   }
 }

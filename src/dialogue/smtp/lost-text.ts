@@ -51,11 +51,12 @@ export class LostText {
 
   /**
    * The server had asked for text before these octets: they are the mail. It is whole if what was lost
-   * is no more than the commands that were answered meanwhile, and it begins as a mail does.
+   * is no more than the commands that were answered meanwhile, and it begins as a mail does. Where the capture
+   * begins here, nobody knows what was lost.
    */
   beginText(place: Place, start: Buffer, memory: DialogueMemory): DataText {
     const isExplained = this.#lost <= dataBytes + (this.#answers - 1) * commandBytesMax;
-    return new DataText(place, memory, this.#lost > 0 && !(isExplained && startsWithField(start)));
+    return new DataText(place, memory, !(isExplained && startsWithField(start)));
   }
 
   addGap(gap: StreamGap): void {
@@ -82,7 +83,15 @@ export class LostText {
   }
 }
 
-/** The octets begin as a mail does, with the name of a header field. */
+/** The octets begin as a mail does, with the name of a header field, and not as a part of one does. */
 export function startsWithField(start: Buffer): boolean {
-  return /^[!-9;-~]{1,76}:/.test(start.toString('latin1'));
+  return /^(?!content-)[!-9;-~]{1,76}:/i.test(start.toString('latin1'));
+}
+
+/** So many octets tell whether they begin with a field. */
+export const fieldBytesLookedAt = 128;
+
+/** More octets than these are needed to tell whether they begin with a field. */
+export function mayBecomeField(start: Buffer): boolean {
+  return /^[!-9;-~]{0,76}$/.test(start.toString('latin1'));
 }

@@ -63,6 +63,11 @@ export class Overheard {
     return this.#serverFinished;
   }
 
+  /** Anything of the server was captured. */
+  get isServerHeard(): boolean {
+    return this.#serverWasHeard;
+  }
+
   /** No replies are awaited but those that are there. */
   get repliesEnd(): boolean {
     return this.#serverFinished || this.#isOneSided || this.waitsTooLong;

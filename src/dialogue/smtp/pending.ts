@@ -43,6 +43,11 @@ export function letsReadOn(pending: Pending): boolean {
   return pending.kind === 'command' || pending.kind === 'endOfData';
 }
 
+/** The client sends nothing more until it is answered (RFC 2920 §3.1, RFC 4954 §4). */
+export function stopsClient({ kind }: Pending): boolean {
+  return kind === 'data' || kind === 'sasl' || kind === 'starttls';
+}
+
 /** A reply of this code can be the answer. */
 export function mayAnswer(pending: Pending, code: number): boolean {
   if (code >= 400) return true;

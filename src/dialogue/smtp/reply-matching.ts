@@ -4,7 +4,7 @@
  */
 import type { Sighting } from '../../stream/types.ts';
 import { isBefore } from '../sighting-order.ts';
-import { mayAnswer, type Pending } from './pending.ts';
+import { mayAnswer, type Pending, stopsClient } from './pending.ts';
 import type { Reply, ReplyReader } from './reply.ts';
 
 export interface MatchContext {
@@ -15,6 +15,10 @@ export interface MatchContext {
   readonly serverFinished: boolean;
   /** Octets of either side were lost on this connection. */
   readonly lossy: boolean;
+  /** Where the client's next octets were seen; undefined where there are none, or a hole stands before them. */
+  readonly clientNext: Sighting | undefined;
+  /** More octets of the client may come, and none wait to be read. */
+  readonly clientMayGoOn: boolean;
   /** All that the client sent before `seen` is among the pending commands, or waits behind them. */
   clientReadUpTo(seen: Sighting): boolean;
 }
@@ -38,6 +42,10 @@ export function matchReply(context: MatchContext): Match {
     const next = replies.peek();
     if (next === undefined) return serverFinished ? { kind: 'missing', count: 1 } : wait;
     if (next.kind === 'gap') return matchAcrossGap(context);
+    if (context.lossy && stopsClient(first)) {
+      if (context.clientMayGoOn) return wait;
+      if (!isInTime(first, next, context.clientNext)) return { kind: 'missing', count: 1 };
+    }
     const answersLostCommand = context.lossy && isBefore(next.seen, first.seen);
     if (!answersLostCommand && mayAnswer(first, next.code)) break;
     if (!answersLostCommand) {
@@ -80,7 +88,7 @@ function matchAcrossGap(context: MatchContext): Match {
     return next === undefined ? { kind: 'missing', count: pending.length } : matchReply(context);
   }
   if (!serverFinished && !context.clientReadUpTo(reply.seen)) return wait;
-  const lost = countLost(pending, behind);
+  const lost = countLost(pending, behind, context.clientNext);
   const isGuess = lost === undefined || lost === pending.length;
   if (isGuess && moreMayCome && behind.length < Math.min(pending.length, comparedMax)) return wait;
   replies.take();
@@ -88,26 +96,43 @@ function matchAcrossGap(context: MatchContext): Match {
 }
 
 /** Commands whose answers were lost, so that the replies behind the hole fit those that follow. */
-function countLost(pending: readonly Pending[], behind: readonly Reply[]): number | undefined {
+function countLost(
+  pending: readonly Pending[],
+  behind: readonly Reply[],
+  clientNext: Sighting | undefined,
+): number | undefined {
   const reply = behind[0] as Reply;
   const isAsked = (each: Pending): boolean => !isBefore(reply.seen, each.seen);
   const firstUnasked = pending.findIndex((each) => !isAsked(each));
   const asked = firstUnasked < 0 ? pending.length : firstUnasked;
   if (asked === 0) return 0;
-  const later = pending[asked];
-  const answers = later ? behind.filter(({ seen }) => isBefore(seen, later.seen)).length : behind.length;
+  const last = pending[asked - 1] as Pending;
+  const later = pending[asked]?.seen ?? (stopsClient(last) ? clientNext : undefined);
+  const answers = later ? behind.filter(({ seen }) => isBefore(seen, later)).length : behind.length;
   const likely = Math.max(0, asked - answers);
   const most = Math.min(asked, likely + comparedMax);
   const least = Math.max(0, likely - comparedMax);
-  for (let lost = likely; lost < most; lost++) if (fits(pending, behind, lost)) return lost;
-  for (let lost = likely - 1; lost >= least; lost--) if (fits(pending, behind, lost)) return lost;
+  for (let lost = likely; lost < most; lost++) if (fits(pending, behind, lost, clientNext)) return lost;
+  for (let lost = likely - 1; lost >= least; lost--) if (fits(pending, behind, lost, clientNext)) return lost;
   // None of them can be answered so: the reply is for what the client sent next.
   return firstUnasked < 0 ? asked : undefined;
 }
 
-function fits(pending: readonly Pending[], behind: readonly Reply[], lost: number): boolean {
+function fits(
+  pending: readonly Pending[],
+  behind: readonly Reply[],
+  lost: number,
+  clientNext: Sighting | undefined,
+): boolean {
   return behind.every((reply, index) => {
     const asked = pending[lost + index];
-    return asked === undefined || (mayAnswer(asked, reply.code) && !isBefore(reply.seen, asked.seen));
+    if (asked === undefined) return true;
+    return mayAnswer(asked, reply.code) && !isBefore(reply.seen, asked.seen) && isInTime(asked, reply, clientNext);
   });
+}
+
+/** The client goes on only when it has been answered: what it sent next is younger than the answer. */
+function isInTime(asked: Pending, reply: Reply, clientNext: Sighting | undefined): boolean {
+  if (clientNext === undefined || !stopsClient(asked) || !isBefore(asked.seen, clientNext)) return true;
+  return !isBefore(clientNext, reply.seen);
 }

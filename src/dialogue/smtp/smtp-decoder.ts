@@ -286,7 +286,7 @@ export class SmtpDecoder implements DialogueDecoder {
   /** Chunks follow their command at once; they are read when the commands before them are answered. */
   #readChunk(reader: ChunkReader, line: Line): boolean {
     const { transaction } = this.#session;
-    if (this.#commandsLost) noteLostChunks(transaction, this.#heard, line.start);
+    if (this.#commandsLost && !noteLostChunks(transaction, this.#heard, line.start)) return false;
     this.#commandsLost = false;
     const progress = reader.read(this.#heard, transaction);
     const { header, left, lastSeen: seen } = reader;

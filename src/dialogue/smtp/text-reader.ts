@@ -2,7 +2,7 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting } from '../../stream/types.ts';
 import { DataText, type EndOfData } from './end-of-data.ts';
-import { completeLines, judgeCandidates, type StrictEnd } from './judge-end.ts';
+import { completeLines, type EndContext, isEndInDoubt, judgeCandidates, type StrictEnd } from './judge-end.ts';
 import type { Overheard } from './overheard.ts';
 import type { HeldMail } from './pending.ts';
 
@@ -83,7 +83,17 @@ export class TextReader {
   #readText(text: DataText): TextProgress {
     if (text.doubtfulBytes > dialogueLimits.rereadBytesMax - this.#rereadBytes) text.forgetCandidates();
     if (text.candidates.length > 0 && this.#isJudged()) return 'wait';
-    const verdict = judgeCandidates({
+    const verdict = judgeCandidates(this.#contextOf(text));
+    if (verdict === 'wait') {
+      this.#judged = this.#judgedState;
+      return 'wait';
+    }
+    const end = verdict === 'none' ? text.strictEnd : verdict;
+    return end === undefined ? this.#readOn(text) : this.#end(text, end);
+  }
+
+  #contextOf(text: DataText): EndContext {
+    return {
       text,
       strictEnd: this.#strictEnd(text),
       client: this.#heard.client,
@@ -91,13 +101,7 @@ export class TextReader {
       clientFinished: this.#heard.clientIsOver,
       serverFinished: this.#heard.repliesEnd,
       isLaxClient: this.#isLaxClient,
-    });
-    if (verdict === 'wait') {
-      this.#judged = this.#judgedState;
-      return 'wait';
-    }
-    const end = verdict === 'none' ? text.strictEnd : verdict;
-    return end === undefined ? this.#readOn(text) : this.#end(text, end);
+    };
   }
 
   #readOn(text: DataText): TextProgress {
@@ -121,7 +125,8 @@ export class TextReader {
     if (end !== undefined && end.kind !== 'strict') this.#ahead = this.#strictEnd(text);
     this.#judged = undefined;
     this.#text = undefined;
-    const { message, wireBytes, rest } = text.cut(end);
+    const isInDoubt = end?.kind === 'strict' && this.#isInDoubt(text);
+    const { message, wireBytes, rest } = text.cut(end, isInDoubt);
     if (rest.length > 0) {
       this.#rereadBytes += text.doubtfulBytes;
       this.#heard.client.putBack(rest);
@@ -130,8 +135,15 @@ export class TextReader {
     return { mail, seen: end?.seen ?? text.lastSeen, endIsLost: end?.kind === 'gap' };
   }
 
+  /** Where nothing of the server was captured, the strict end is the end. */
+  #isInDoubt(text: DataText): boolean {
+    if (text.candidates.length === 0 || !this.#heard.isServerHeard) return false;
+    const context = this.#contextOf(text);
+    return context.strictEnd?.kind === 'found' && isEndInDoubt(context, context.strictEnd);
+  }
+
   #strictEnd(text: DataText): EndAhead | undefined {
-    const { client, clientBytes, clientIsOver } = this.#heard;
+    const { client, clientBytes, clientIsOver, clientFinished } = this.#heard;
     if (text.strictEnd === undefined) return clientIsOver ? { kind: 'none' } : this.#endAhead(text);
     const { seen, after } = text.strictEnd;
     const behind = client.peek(dialogueLimits.lookAheadBytesMax);
@@ -140,7 +152,8 @@ export class TextReader {
     const isLast = client.isEmpty;
     const isAll = clientIsOver;
     const knownAt = isEnough ? undefined : clientBytes;
-    return { kind: 'found', seen, lines: completeLines(behind), isLast, isAll, sequence, knownAt };
+    const mayGrow = !isEnough && !clientFinished;
+    return { kind: 'found', seen, lines: completeLines(behind), isLast, isAll, mayGrow, sequence, knownAt };
   }
 
   /** The strict end that is known to lie ahead, as long as as much is known of what follows it. */
@@ -150,7 +163,7 @@ export class TextReader {
     const { clientBytes, clientFinished } = this.#heard;
     if (ahead.knownAt !== undefined && ahead.knownAt !== clientBytes) return undefined;
     if (((ahead.sequence - text.sequenceAt(0)) | 0) <= 0) return undefined;
-    return { ...ahead, isAll: ahead.isLast && clientFinished };
+    return { ...ahead, isAll: ahead.isLast && clientFinished, mayGrow: ahead.mayGrow && !clientFinished };
   }
 
   /** Nothing has come since candidates were judged in vain. */

@@ -112,6 +112,8 @@ export class Unanswered {
       replies: this.#heard.replies,
       serverFinished: this.#heard.repliesEnd,
       lossy: this.#heard.isLossy,
+      clientNext: this.#heard.client.place?.seen,
+      clientMayGoOn: this.#heard.client.isEmpty && !this.#heard.clientFinished,
       clientReadUpTo: (seen) => this.#clientReadUpTo(seen),
     });
   }
