@@ -76,9 +76,15 @@ export class Assembly {
   readonly #mailBytesMax: number;
   #pending = new Map<string, PendingMail>();
   #cost = 0;
+  #isLossy = false;
 
   constructor(mailBytesMax: number) {
     this.#mailBytesMax = mailBytesMax;
+  }
+
+  /** Octets of the server were lost: what is not there may have been sent. */
+  noteLoss(): void {
+    this.#isLossy = true;
   }
 
   /** Of some mail there are pieces that were not handed out. */
@@ -199,7 +205,8 @@ export class Assembly {
   }
 
   #partialIfWhole(mail: PendingMail): AssembledMail[] {
-    return mail.partial?.sections.get('')?.isWhole(mail.size) ? this.#handOutPartial(mail, false) : [];
+    const pieces = mail.partial?.sections.get('');
+    return pieces?.isWhole(mail.size) ? this.#handOutPartial(mail, false) : [];
   }
 
   #handOutPartial(mail: PendingMail, evicted: boolean): AssembledMail[] {
@@ -238,11 +245,12 @@ export class Assembly {
     this.#charge(mail, -freed);
     const { sections } = gathering;
     const { envelope, structure, header } = mail;
-    const hasContent = [...sections.keys()].some(isContent);
-    const message = hasContent ? synthesise({ sections, envelope, structure, header }) : undefined;
+    const isLossy = this.#isLossy;
+    const known = { sections, envelope, structure, header, isLossy };
+    const message = [...sections.keys()].some(isContent) ? synthesise(known) : undefined;
     for (const pieces of sections.values()) pieces.release();
-    const known = mail.fetchedWhole || mail.partialDone;
-    if (message === undefined || (!message.complete && known)) return [];
+    const isKnown = mail.fetchedWhole || mail.partialDone;
+    if (message === undefined || (!message.complete && isKnown)) return [];
     mail.sectionsDone = true;
     const missing = message.complete ? [] : [{ offset: message.bytes.length, length: undefined }];
     const octets = heapOctets(message.bytes);

@@ -43,10 +43,10 @@ export function fetchResponse(unit: Unit): FetchResponse | undefined {
   if (sequence === undefined || reader.atom().toUpperCase() !== 'FETCH') return undefined;
   reader.skipSpaces();
   if (!reader.openList()) return undefined;
-  const items = readItems(reader);
-  const contents = items.flatMap(([name, value]) => contentOf(name, value) ?? []);
+  const items = readItems(reader, unit.damaged);
+  const contents = items.flatMap((item) => contentOf(item) ?? []);
   const last = (wanted: string): Value | undefined =>
-    items.findLast(([name, value]) => name === wanted && !isNil(value))?.[1];
+    items.findLast(({ name, value, isCut }) => name === wanted && !isCut && !isNil(value))?.value;
   const structure = last('BODYSTRUCTURE');
   const description: Description = {
     size: numberOf(textOf(last('RFC822.SIZE'))),
@@ -60,19 +60,29 @@ export function fetchResponse(unit: Unit): FetchResponse | undefined {
   return { sequence, uid, contents, description, isListing, limitReached: reader.limitReached };
 }
 
-function readItems(reader: ValueReader): [string, Value][] {
-  const items: [string, Value][] = [];
+interface Item {
+  readonly name: string;
+  readonly value: Value;
+  /** Its end was not captured. */
+  readonly isCut: boolean;
+}
+
+/** Where the response breaks off, its last value is cut, wherever that was; but a literal says how long it is. */
+function readItems(reader: ValueReader, isDamaged: boolean): Item[] {
+  const items: Item[] = [];
   for (;;) {
     reader.skipSpaces();
     if (reader.isAtEnd || reader.closeList()) return items;
     const name = reader.itemName().toUpperCase();
     const value = reader.value();
     if (value === undefined && name === '') return items;
-    if (value !== undefined) items.push([name, value]);
+    if (value === undefined) continue;
+    const isLiteral = value.kind === 'string' && value.literal !== undefined;
+    items.push({ name, value, isCut: isDamaged && !isLiteral && reader.isAtEnd });
   }
 }
 
-function contentOf(name: string, value: Value): FetchedContent | undefined {
+function contentOf({ name, value, isCut }: Item): FetchedContent | undefined {
   const item = sectionItem(name);
   if (item === undefined || value.kind !== 'string') return undefined;
   // Asked for a part that does not exist, servers send an empty string.
@@ -84,12 +94,13 @@ function contentOf(name: string, value: Value): FetchedContent | undefined {
     return { item, content, length, captured, mismatch };
   }
   const { length } = value.octets;
-  return { item, content: quotedContent(value), length, captured: length, mismatch: false };
+  return { item, content: quotedContent(value, isCut), length, captured: length, mismatch: false };
 }
 
-function quotedContent(value: Str): CollectedMessage {
+function quotedContent(value: Str, isCut: boolean): CollectedMessage {
   const first: Place = value.start;
-  return { octets: value.octets, missing: [], first, last: first.seen, cut: false };
+  const missing = isCut ? [{ offset: value.octets.length, length: undefined }] : [];
+  return { octets: value.octets, missing, first, last: first.seen, cut: false };
 }
 
 function numberOf(text: string | undefined): number | undefined {

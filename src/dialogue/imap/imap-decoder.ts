@@ -107,6 +107,7 @@ export class ImapDecoder implements DialogueDecoder {
   #push(event: StreamEvent & { kind: 'data' | 'gap' }): void {
     const side = event.sender === 'client' ? this.#client : this.#server;
     side.seen = true;
+    if (event.kind === 'gap' && side === this.#server) this.#session.serverLost();
     side.fragmentizer.push(event);
   }
 
@@ -208,8 +209,8 @@ export class ImapDecoder implements DialogueDecoder {
     if (line[0] === 0x2a) {
       // How long a piece was to be stands in the command only.
       const isPiece = line.includes(']<');
-      if (isPiece && this.#wait === undefined && !this.#session.hasUnanswered && this.#hold(unit))
-        return false;
+      const isKnown = !isPiece || this.#session.knowsRequest(unit);
+      if (!isKnown && this.#wait === undefined && this.#hold(unit)) return false;
       this.#session.untagged(unit);
       return true;
     }

@@ -26,6 +26,8 @@ export class Pieces {
   /** Octets from 0 on without a hole. */
   #contiguous = 0;
   #end: number | undefined;
+  /** Where it ends as far as the lengths of the pieces tell. */
+  #likelyEnd: number | undefined;
   #longest = 0;
   #keptBytes = 0;
   #damaged = false;
@@ -40,7 +42,7 @@ export class Pieces {
     // Without the command: all but the last piece have one length, so a shorter one is the last.
     const continues = piece.origin > 0 && piece.origin >= this.#contiguous;
     if (requested === undefined && continues && piece.length < this.#longest) {
-      this.#endsAt(piece.origin + piece.length);
+      this.#likelyEnd = Math.min(this.#likelyEnd ?? Number.MAX_SAFE_INTEGER, piece.origin + piece.length);
     }
     this.#longest = Math.max(this.#longest, piece.length);
     const known = this.#byOrigin.get(piece.origin);
@@ -73,7 +75,7 @@ export class Pieces {
   /** All octets are there. `size`: the section's length as the server told it elsewhere. */
   isWhole(size: number | undefined): boolean {
     if (this.#damaged) return false;
-    const end = this.#end ?? size;
+    const end = this.#end ?? size ?? this.#likelyEnd;
     return end !== undefined && this.#contiguous >= end;
   }
 
@@ -94,7 +96,8 @@ export class Pieces {
       }
       at = end;
     }
-    const total = this.#end ?? (size !== undefined && size > at ? size : undefined);
+    const end = this.#end ?? size ?? this.#likelyEnd;
+    const total = this.#end ?? (end !== undefined && end > at ? end : undefined);
     if (total === undefined) {
       if (!this.isWhole(size)) missing.push({ offset: at, length: undefined });
     } else if (total > at) {

@@ -3,7 +3,9 @@
  * piece is the last one shows in how much was asked for, RFC 9051 §6.4.5.
  */
 import { dialogueLimits } from '../../core/limits.ts';
-import type { PieceRequest } from './section.ts';
+import { type Command, requestedPieces } from './command.ts';
+import type { FetchResponse } from './fetch.ts';
+import { type MessageSet, mayHold, messageSet } from './message-set.ts';
 
 /** Different pieces of one command that are remembered; clients ask for one. */
 const REQUESTS_MAX = 100;
@@ -13,7 +15,16 @@ const SAME_REQUESTS_MAX = 64;
 
 interface Asked {
   readonly tag: string;
+  readonly set: MessageSet;
   readonly length: number;
+}
+
+/** A piece that came: of which message, and where in it. */
+export interface AskedPiece {
+  readonly section: string;
+  readonly origin: number;
+  readonly sequence: number;
+  readonly uid: number | undefined;
 }
 
 export class RequestedPieces {
@@ -22,8 +33,11 @@ export class RequestedPieces {
   readonly #keysOfTag = new Map<string, Set<string>>();
   #count = 0;
 
-  add(tag: string, requests: readonly PieceRequest[]): void {
+  add(command: Command): void {
+    const requests = requestedPieces(command);
     if (requests.length === 0) return;
+    const { tag } = command;
+    const set = messageSet(command);
     if (this.#count >= dialogueLimits.sectionPiecesMax) this.#clear();
     const keys = new Set<string>();
     for (const { section, origin, length } of requests) {
@@ -31,8 +45,8 @@ export class RequestedPieces {
       if (keys.has(key) || keys.size >= REQUESTS_MAX) continue;
       keys.add(key);
       const asked = this.#asked.get(key);
-      if (asked === undefined) this.#asked.set(key, [{ tag, length }]);
-      else asked.push({ tag, length });
+      if (asked === undefined) this.#asked.set(key, [{ tag, set, length }]);
+      else asked.push({ tag, set, length });
     }
     this.#keysOfTag.set(tag, keys);
     this.#count += keys.size;
@@ -56,10 +70,19 @@ export class RequestedPieces {
    * The shortest length that an unanswered command asks for: of a command whose answer was not captured it is
    * not known that it was answered, and a piece as long as another one asked for must not pass as the last.
    */
-  lengthOf(section: string, origin: number): number | undefined {
+  lengthOf(piece: AskedPiece): number | undefined {
+    const { section, origin, sequence, uid } = piece;
     const asked = this.#asked.get(`${section}<${origin}>`);
     if (asked === undefined || asked.length > SAME_REQUESTS_MAX) return undefined;
-    return Math.min(...asked.map(({ length }) => length));
+    const lengths = asked.filter(({ set }) => mayHold(set, sequence, uid)).map(({ length }) => length);
+    return lengths.length === 0 ? undefined : Math.min(...lengths);
+  }
+
+  /** All pieces in a response were asked for by commands that are known. */
+  knows({ sequence, contents }: FetchResponse, uid: number | undefined): boolean {
+    return contents.every(({ item: { section, origin } }) => {
+      return origin === undefined || this.lengthOf({ section, origin, sequence, uid }) !== undefined;
+    });
   }
 
   #clear(): void {

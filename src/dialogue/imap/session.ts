@@ -18,7 +18,6 @@ import {
   type Command,
   loginUser,
   mailboxArgument,
-  requestedPieces,
   startOf,
 } from './command.ts';
 import { type FetchedContent, type FetchResponse, fetchResponse } from './fetch.ts';
@@ -107,6 +106,11 @@ export class Session {
     return this.#unanswered.has(tag);
   }
 
+  /** Octets of the server were lost. */
+  serverLost(): void {
+    this.#assembly.noteLoss();
+  }
+
   /** Nothing of the server is in the capture: no answer needs to be awaited. */
   serverIsSilent(): void {
     this.#serverIsSilent = true;
@@ -129,13 +133,20 @@ export class Session {
     // A tag used again: its first answer was not captured.
     this.#answer(command.tag, undefined);
     this.#unanswered.set(command.tag, waiting);
-    this.#requested.add(command.tag, requestedPieces(command));
+    this.#requested.add(command);
     this.#appendedBytes += appendedBytes;
     const early = this.#early.get(command.tag);
     const isSilent = this.#serverIsSilent && appended.length > 0;
     if (early !== undefined || isSilent) this.#answer(command.tag, early);
     this.#early.delete(command.tag);
     this.#boundAppended();
+  }
+
+  /** The pieces that came in `unit` were asked for by commands that are known. */
+  knowsRequest(unit: Unit): boolean {
+    const fetched = fetchResponse(unit);
+    if (fetched === undefined) return true;
+    return this.#requested.knows(fetched, fetched.uid ?? this.#mailbox.uidOf(fetched.sequence));
   }
 
   /** One line of the client in an AUTHENTICATE exchange. */
@@ -262,7 +273,7 @@ export class Session {
     for (const content of contents) {
       const whole = content.item.section === '' && content.item.origin === undefined;
       if (whole) this.#fetchedWhole(content, key, uid);
-      else this.#fetchedPiece(content, key, uid);
+      else this.#fetchedPiece(content, key, sequence, uid);
     }
   }
 
@@ -289,7 +300,7 @@ export class Session {
     for (const mail of ready) this.#assembled(mail);
   }
 
-  #fetchedPiece(fetched: FetchedContent, key: string, uid: number | undefined): void {
+  #fetchedPiece(fetched: FetchedContent, key: string, sequence: number, uid: number | undefined): void {
     const { item, content, length, captured, mismatch } = fetched;
     if (mismatch) this.#events.push(mismatchAnomaly(content.first));
     const origin = item.origin ?? 0;
@@ -300,7 +311,10 @@ export class Session {
       length,
       octets: content.octets,
       missing: missingOf(content, mismatch),
-      requested: item.origin === undefined ? undefined : this.#requested.lengthOf(item.section, origin),
+      requested:
+        item.origin === undefined
+          ? undefined
+          : this.#requested.lengthOf({ section: item.section, origin, sequence, uid }),
       first: content.first,
       last: content.last,
       captured,

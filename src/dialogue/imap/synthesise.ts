@@ -15,6 +15,8 @@ interface KnownSections {
   readonly structure: BodyPart | undefined;
   /** Header of the same message as it was fetched with the whole of it. */
   readonly header: Buffer | undefined;
+  /** Octets of the server were lost: the header may be among them. */
+  readonly isLossy: boolean;
 }
 
 interface SynthesisedMessage {
@@ -39,6 +41,7 @@ export function synthesise(known: KnownSections): SynthesisedMessage | undefined
   const header = composer.section('HEADER') ?? known.header;
   const text = composer.section('TEXT', known.structure?.size);
   const structure = known.structure ?? inferredStructure(known, header);
+  if (header === undefined) composer.lacksHeader();
   if (text !== undefined) return composer.withText(header, text);
   if (structure === undefined) return undefined;
   return composer.withLeaves(header, structure);
@@ -51,6 +54,11 @@ class Composer {
 
   constructor(known: KnownSections) {
     this.#known = known;
+  }
+
+  /** Fields that were fetched instead of a header are all there are only where nothing was lost. */
+  lacksHeader(): void {
+    if (this.#known.isLossy) this.#missing = true;
   }
 
   /** What is there of a section; holes in it make the message incomplete. */
@@ -80,7 +88,8 @@ class Composer {
       const own = this.#leafContent(structure, '1');
       if (own === undefined) return undefined;
       const fields = this.#ownFields(header);
-      if (!has(fields, 'content-type')) {
+      // A whole header without a type is that of a plain text, RFC 2045 §5.2.
+      if (header === undefined && !has(fields, 'content-type')) {
         const others = fields.filter(({ name }) => !describesContent(name));
         return this.#finish([...bytesOf(others), ...own.fields, CRLF, own.bytes]);
       }

@@ -127,7 +127,9 @@ function fits(
   return behind.every((reply, index) => {
     const asked = pending[lost + index];
     if (asked === undefined) return true;
-    return mayAnswer(asked, reply.code) && !isBefore(reply.seen, asked.seen) && isInTime(asked, reply, clientNext);
+    return (
+      mayAnswer(asked, reply.code) && !isBefore(reply.seen, asked.seen) && isInTime(asked, reply, clientNext)
+    );
   });
 }
 

@@ -2,7 +2,13 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting } from '../../stream/types.ts';
 import { DataText, type EndOfData } from './end-of-data.ts';
-import { completeLines, type EndContext, isEndInDoubt, judgeCandidates, type StrictEnd } from './judge-end.ts';
+import {
+  completeLines,
+  type EndContext,
+  isEndInDoubt,
+  judgeCandidates,
+  type StrictEnd,
+} from './judge-end.ts';
 import type { Overheard } from './overheard.ts';
 import type { HeldMail } from './pending.ts';
 

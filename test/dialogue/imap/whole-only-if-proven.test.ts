@@ -1,0 +1,89 @@
+/** What the octets that are left cannot prove to be a whole mail is not called one. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { client, lost, server, type Turn } from '../../support/conversation.ts';
+import { mails } from './overheard.ts';
+
+const selected: readonly Turn[] = [
+  server('* OK ready\r\n'),
+  client('a1 SELECT INBOX\r\n'),
+  server('* 9 EXISTS\r\na1 OK\r\n'),
+];
+
+function shown(turns: readonly Turn[]): string[] {
+  return mails([...selected, ...turns]).map(({ octets, complete }) => {
+    return `${JSON.stringify(octets.read().toString('latin1'))} ${complete ? 'whole' : 'in part'}`;
+  });
+}
+
+const envelope = '("Mon" "A subject" NIL NIL NIL NIL NIL NIL NIL "<i@x>")';
+const structure = '("TEXT" "PLAIN" NIL NIL NIL "7BIT" 4 1)';
+
+/** ENVELOPE, a header and the only part, each asked for and answered alone. */
+const sections: readonly Turn[] = [
+  client('b1 FETCH 1 (UID BODYSTRUCTURE ENVELOPE)\r\n'),
+  server(`* 1 FETCH (UID 7 BODYSTRUCTURE ${structure} ENVELOPE ${envelope})\r\nb1 OK\r\n`),
+  client('b2 FETCH 1 (UID BODY[HEADER])\r\n'),
+  server('* 1 FETCH (UID 7 BODY[HEADER] {14}\r\nSubject: s\r\n\r\n)\r\nb2 OK\r\n'),
+  client('b3 FETCH 1 (UID BODY[1])\r\n'),
+  server('* 1 FETCH (UID 7 BODY[1] {4}\r\nhey\n)\r\nb3 OK\r\n'),
+];
+const last: readonly Turn[] = [client('z LOGOUT\r\n'), server('* BYE\r\nz OK\r\n')];
+
+test('ImapDecoder calls a mail of sections whole without its header only where nothing was lost', () => {
+  assert.deepEqual(shown([...sections, ...last]), ['"Subject: s\\r\\n\\r\\nhey\\n" whole']);
+  const withoutHeader = sections.map((turn, index) => (index === 3 ? lost(turn) : turn));
+  const [only, ...others] = shown([...withoutHeader, ...last]);
+  assert.match(only ?? '', /A subject.*hey\\n" in part$/);
+  assert.deepEqual(others, []);
+  const withoutStructure = sections.map((turn, index) => (index === 1 ? lost(turn) : turn));
+  assert.deepEqual(shown([...withoutStructure, ...last]), ['"Subject: s\\r\\n\\r\\nhey\\n" whole']);
+});
+
+test('ImapDecoder uses no value that a gap has cut', () => {
+  const answer = `* 1 FETCH (UID 7 BODYSTRUCTURE ${structure} ENVELOPE ("Mon" "A sub`;
+  const cut = [
+    ...sections.slice(0, 1),
+    server(answer),
+    lost(server('ject" NIL NIL NIL NIL NIL NIL NIL "<i@x>"))\r\nb1 OK\r\n')),
+    ...sections.slice(4),
+    ...last,
+  ];
+  const [only] = shown(cut);
+  assert.match(only ?? '', /hey\\n" in part$/);
+  assert.doesNotMatch(only ?? '', /A sub/);
+});
+
+test('ImapDecoder flags a quoted mail that a gap has cut', () => {
+  const turns = [
+    client('b1 UID FETCH 7 BODY[]\r\n'),
+    server('* 1 FETCH (UID 7 BODY[] "Subject: s'),
+    lost(server(' t")\r\nb1 OK\r\n')),
+    ...last,
+  ];
+  assert.deepEqual(shown(turns), ['"Subject: s" in part']);
+});
+
+test('ImapDecoder takes no piece for the last because of what was asked of another mail', () => {
+  const turns = [
+    client('b1 UID FETCH 5 BODY[]<0.1000>\r\n'),
+    lost(server('* 1 FETCH (UID 5 BODY[]<0> {3}\r\nabc)\r\nb1 OK\r\n')),
+    client('b2 UID FETCH 7 BODY[]<0.3>\r\n'),
+    server('* 2 FETCH (UID 7 BODY[]<0> {3}\r\nabc)\r\nb2 OK\r\n'),
+    ...last,
+  ];
+  assert.deepEqual(shown(turns), ['"abc" in part']);
+});
+
+test('ImapDecoder believes the size of a mail more than the lengths of its pieces', () => {
+  const turns = [
+    client('b1 UID FETCH 7 RFC822.SIZE\r\n'),
+    server('* 2 FETCH (UID 7 RFC822.SIZE 9)\r\nb1 OK\r\n'),
+    client('b2 UID FETCH 7 BODY[]<0.4>\r\n'),
+    server('* 2 FETCH (UID 7 BODY[]<0> {4}\r\nabcd)\r\nb2 OK\r\n'),
+    lost(client('b3 UID FETCH 7 BODY[]<4.3>\r\n')),
+    server('* 2 FETCH (UID 7 BODY[]<4> {3}\r\nefg)\r\nb3 OK\r\n'),
+    ...last,
+  ];
+  assert.deepEqual(shown(turns), ['"abcdefg" in part']);
+});
