@@ -98,7 +98,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #readClient(): boolean {
     const gap = this.#client.takeGap();
     if (gap !== undefined) {
-      this.#shifted.noteClientHole(gap.seen);
+      this.#shifted.noteClientHole();
       for (const { exchange } of this.#pending) exchange?.lose();
       return true;
     }

@@ -8,22 +8,36 @@ import { type Command, topNumbers } from './command.ts';
 import type { Doubt } from './session.ts';
 
 export class ShiftedAnswers {
-  /** Where the first hole of the client begins. */
-  #clientHole: Sighting | undefined;
+  #clientHasHole = false;
   #serverHasHole = false;
+  /** The answer that comes next was paired with its command across a hole. */
+  #isAcrossHole = false;
+  /** The answer before was that of a lost command, or may have been. */
+  #isLostCommandAnswered = false;
+  #lastCommand: Command | undefined;
+  readonly #behindHole = new WeakSet<Command>();
+  readonly #nextToHole = new WeakSet<Command>();
+  readonly #beforeHole = new WeakSet<Command>();
   #lastAnswer: Sighting | undefined;
   /** Lines that TOPs ask for, and the first that did; two that differ are as good as many. */
   readonly #excerpts = new Map<number, Sighting>();
 
-  noteClientHole(seen: Sighting): void {
-    this.#clientHole ??= seen;
+  /** A hole stands behind the commands noted so far. */
+  noteClientHole(): void {
+    this.#clientHasHole = true;
+    if (this.#lastCommand !== undefined) this.#beforeHole.add(this.#lastCommand);
+    this.#lastCommand = undefined;
   }
 
   noteServerHole(): void {
     this.#serverHasHole = true;
+    this.#isAcrossHole = true;
   }
 
   noteCommand(command: Command): void {
+    if (this.#clientHasHole) this.#behindHole.add(command);
+    if (this.#clientHasHole && this.#lastCommand === undefined) this.#nextToHole.add(command);
+    this.#lastCommand = command;
     const lines = excerptOf(command);
     if (lines === undefined || this.#excerpts.size >= 2 || this.#excerpts.has(lines)) return;
     this.#excerpts.set(lines, command.seen);
@@ -31,18 +45,30 @@ export class ShiftedAnswers {
 
   /** What the answer to `command` could be instead; `next` is the command behind it. */
   answered(command: Command | undefined, next: Command | undefined, answer: Sighting): Doubt {
+    const isOfLostCommand = command !== undefined && this.#mayAnswerLostCommand(command);
     const isShifted = command !== undefined && this.#mayBeOfAnother(command, next, answer);
     this.#lastAnswer = answer;
+    this.#isAcrossHole = false;
+    this.#isLostCommandAnswered = command === undefined || isOfLostCommand;
+    if (isOfLostCommand) return 'excerpt';
     if (!isShifted) return 'none';
     const own = excerptOf(command);
     const others = [...this.#excerpts].filter(([lines]) => lines !== own);
     return others.some(([, seen]) => isBefore(seen, answer)) ? 'excerpt' : 'no mail';
   }
 
+  /**
+   * `command` was answered in a hole, and this is the answer to one that was lost behind it; or one that was
+   * lost right before it was sent in the same flight, and its answer is still to come.
+   */
+  #mayAnswerLostCommand(command: Command): boolean {
+    if (this.#isAcrossHole) return this.#beforeHole.has(command);
+    return this.#nextToHole.has(command) && !this.#isLostCommandAnswered;
+  }
+
   /** Octets are missing, and the command was asked before the one ahead of it was answered. */
   #mayBeOfAnother(command: Command, next: Command | undefined, answer: Sighting): boolean {
-    const isLossy = this.#serverHasHole || (this.#clientHole && isBefore(this.#clientHole, answer));
-    if (!isLossy) return false;
+    if (!this.#serverHasHole && !this.#behindHole.has(command)) return false;
     const isFollowed = next !== undefined && isBefore(next.seen, answer);
     return isFollowed || (this.#lastAnswer !== undefined && isBefore(command.seen, this.#lastAnswer));
   }
