@@ -122,3 +122,8 @@ function secondName(unit: Unit): string {
   reader.skipSpaces();
   return reader.atom().toUpperCase().slice(0, 32);
 }
+
+/** A waiting command needs its words only; a literal may be large. */
+export function withoutLiterals(unit: Unit): Unit {
+  return { ...unit, fragments: unit.fragments.slice(0, 1) };
+}

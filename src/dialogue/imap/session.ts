@@ -19,6 +19,7 @@ import {
   loginUser,
   mailboxArgument,
   startOf,
+  withoutLiterals,
 } from './command.ts';
 import { type FetchedContent, type FetchResponse, fetchResponse } from './fetch.ts';
 import type { Text, Unit } from './fragmentizer.ts';
@@ -392,11 +393,6 @@ export class Session {
 }
 
 const noUnit: Unit = { kind: 'unit', fragments: [], damaged: false, refused: false };
-
-/** A waiting command needs its words only; a literal may be large. */
-function withoutLiterals(unit: Unit): Unit {
-  return { ...unit, fragments: unit.fragments.slice(0, 1) };
-}
 
 function firstText(unit: Unit): Text | undefined {
   const first = unit.fragments[0];

@@ -14,8 +14,8 @@ function mailsOf(events: readonly StreamEvent[]): string[] {
   const [open] = events;
   const known = open?.kind === 'open' ? open.connection : connection;
   const { messages } = hear(new Pop3Decoder(known, { trace: false }), events);
-  return messages.map(({ method, bytes, complete }) => {
-    return `${method} ${JSON.stringify(bytes.toString('latin1'))} ${complete ? 'whole' : 'in part'}`;
+  return messages.map(({ method, octets, complete }) => {
+    return `${method} ${JSON.stringify(octets.read().toString('latin1'))} ${complete ? 'whole' : 'in part'}`;
   });
 }
 
