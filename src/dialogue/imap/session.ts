@@ -137,8 +137,8 @@ export class Session {
     this.#requested.add(command);
     this.#appendedBytes += appendedBytes;
     const early = this.#early.get(command.tag);
-    const isSilent = this.#serverIsSilent && appended.length > 0;
-    if (early !== undefined || isSilent) this.#answer(command.tag, early);
+    if (early !== undefined || (this.#serverIsSilent && appended.length > 0))
+      this.#answer(command.tag, early);
     this.#early.delete(command.tag);
     this.#boundAppended();
   }

@@ -51,7 +51,8 @@ export class ShiftedAnswers {
     this.#isAcrossHole = false;
     this.#isLostCommandAnswered = command === undefined || isOfLostCommand;
     if (isOfLostCommand) return 'excerpt';
-    if (!isShifted) return 'none';
+    // A mail hardly begins otherwise than with its header, and what was paired in a wrong way may go on so.
+    if (!isShifted) return command !== undefined && this.#isLossy(command) ? 'no mail' : 'none';
     const own = excerptOf(command);
     const others = [...this.#excerpts].filter(([lines]) => lines !== own);
     return others.some(([, seen]) => isBefore(seen, answer)) ? 'excerpt' : 'no mail';
@@ -66,9 +67,13 @@ export class ShiftedAnswers {
     return this.#nextToHole.has(command) && !this.#isLostCommandAnswered;
   }
 
+  #isLossy(command: Command): boolean {
+    return this.#serverHasHole || this.#behindHole.has(command);
+  }
+
   /** Octets are missing, and the command was asked before the one ahead of it was answered. */
   #mayBeOfAnother(command: Command, next: Command | undefined, answer: Sighting): boolean {
-    if (!this.#serverHasHole && !this.#behindHole.has(command)) return false;
+    if (!this.#isLossy(command)) return false;
     const isFollowed = next !== undefined && isBefore(next.seen, answer);
     return isFollowed || (this.#lastAnswer !== undefined && isBefore(command.seen, this.#lastAnswer));
   }
