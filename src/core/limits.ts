@@ -64,6 +64,8 @@ export const streamLimits = {
   startSegmentsMax: 32,
   /** First data may be this far behind its SYN to be of the same connection. */
   startWindowBytes: 4 << 20,
+  /** Octets missing behind a SYN-ACK that was not captured: one window without scaling. */
+  startHoleBytes: 64 << 10,
   /** Out-of-order octets held for one direction before the hole is declared a gap. */
   heldBytesPerDirectionMax: 4 << 20,
   /** Out-of-order octets held in all connections together, `heldSegmentBytes` added for each segment. */

@@ -100,13 +100,17 @@ export class ConnectionStart {
     return this.#run.heldCost <= limits.heldBytesMax && segments - this.#lastNews < limits.startSegmentsMax;
   }
 
-  /** Settles where both directions start; returns what has waited, in the order of the capture. */
+  /**
+   * Settles where both directions start: behind a SYN where the other side waited for octets, else at the first
+   * that was captured. Returns what has waited, in the order of the capture.
+   */
   conclude(first: Direction, second: Direction): readonly WaitingSegment[] {
+    const { counts, limits } = this.#run;
+    const holeBytesMax = this.#handshakeSeen ? limits.startHoleBytes : 0;
     for (const direction of [first, second]) {
       const lowest = this.#lowestWaiting(direction);
-      if (!direction.started && lowest !== undefined) direction.begin(lowest);
+      if (!direction.started && lowest !== undefined) direction.beginLate(lowest, holeBytesMax);
     }
-    const { counts, limits } = this.#run;
     for (const { segment } of this.#waiting) {
       counts.heldOctets -= segment.payloadLength;
       this.#run.heldCost -= segment.payloadLength + limits.heldSegmentBytes;

@@ -180,7 +180,7 @@ export class FollowedConnection implements Flow, RecencyLinks<FollowedConnection
   #place(segment: Segment, sender: Direction): void {
     const { counts, limits } = this.#run;
     const sequence = dataSequence(segment);
-    if (!sender.started) sender.beginLate(sequence, limits);
+    if (!sender.started) sender.beginLate(sequence, limits.startWindowBytes);
     sender.chooseOrigin(sequence);
     const position = sender.positionOf(sequence);
     if (!sender.isPlausible(position, limits)) {

@@ -99,10 +99,10 @@ export class Direction {
   }
 
   /** Begins where the receiver waited for octets before any were seen, if `sequence` is not far behind. */
-  beginLate(sequence: number, limits: StreamLimits): void {
+  beginLate(sequence: number, holeBytesMax: number): void {
     const early = this.#earlyAcknowledgment ?? sequence;
     const distance = (sequence - early) | 0;
-    this.begin(distance > 0 && distance <= limits.startWindowBytes ? early : sequence);
+    this.begin(distance > 0 && distance <= holeBytesMax ? early : sequence);
   }
 
   /** Where the first hole ends: at held octets, or at the FIN; undefined where there is none. */

@@ -107,6 +107,11 @@ const scenes: readonly Scene[] = [
     plays: ['open <b >a close:both:end'],
   },
   {
+    name: 'no SYN-ACK but a SYN, and a hole behind it that the client had waited for',
+    lines: [syn, { from: 'client', at: 1, ack: 1 }, client(1, 'a', { ack: 5 }), server(5, 'b', { ack: 2 })],
+    plays: ['open >a <[4] <b close:both:end'],
+  },
+  {
     name: 'data on the SYN (TCP Fast Open), acknowledged with it',
     lines: [client(0, 'early', { flags: 'S' }), { ...synAck, ack: 6 }, server(1, 'b'), client(6, 'late')],
     plays: ['open >early <b >late close:both:end'],

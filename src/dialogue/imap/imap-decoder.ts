@@ -209,8 +209,8 @@ export class ImapDecoder implements DialogueDecoder {
     if (line[0] === 0x2a) {
       // How long a piece was to be stands in the command only.
       const isPiece = line.includes(']<');
-      const isKnown = !isPiece || this.#session.knowsRequest(unit);
-      if (!isKnown && this.#wait === undefined && this.#hold(unit)) return false;
+      const isOpen = isPiece && this.#wait === undefined && !this.#session.knowsRequest(unit);
+      if (isOpen && this.#hold(unit)) return false;
       this.#session.untagged(unit);
       return true;
     }
@@ -342,6 +342,7 @@ export class ImapDecoder implements DialogueDecoder {
     if (next.kind === 'tls') this.#turn('tls');
     else if (next.kind === 'orphan') this.#session.orphan(next, sender);
     else if (next.kind === 'anomaly') this.#session.tell(next);
+    if (next.kind === 'anomaly' && sender === 'server') this.#session.numbersLost();
   }
 
   /** Each layer begins once (RFC 4978 §3, RFC 9051 §6.2.1), so that nobody can nest them without end. */

@@ -9,6 +9,8 @@ export class MailboxState {
   #name: string | null = null;
   /** Counts selections; tells apart mailboxes of which the name was not captured. */
   #selection = 0;
+  /** Counts the times that sequence numbers were given anew. */
+  #numbering = 0;
   /** Expunged slots in ascending order. */
   #expunged: number[] = [];
   #uidOfSlot = new Map<number, number>();
@@ -20,12 +22,13 @@ export class MailboxState {
 
   select(name: string | null): void {
     this.#name = name;
+    this.#selection++;
     this.#forget();
   }
 
-  /** The server tells of a mailbox, and nobody saw which one was asked for. */
-  selectUnknown(): void {
-    if (this.#name === null) this.#forget();
+  /** Octets were lost that may have told of an EXPUNGE: a sequence number may mean another message now. */
+  loseNumbers(): void {
+    this.#forget();
   }
 
   learn(sequence: number, uid: number): void {
@@ -50,7 +53,7 @@ export class MailboxState {
 
   /** The message's name while its UID is not known. */
   slotKey(sequence: number): string {
-    return `slot ${this.#selection} ${this.#slot(sequence)}`;
+    return `slot ${this.#numbering} ${this.#slot(sequence)}`;
   }
 
   expunge(sequence: number): void {
@@ -93,7 +96,7 @@ export class MailboxState {
   }
 
   #forget(): void {
-    this.#selection++;
+    this.#numbering++;
     this.#expunged = [];
     this.#uidOfSlot.clear();
     this.#slotOfUid.clear();

@@ -8,21 +8,19 @@ import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection } from '../../stream/types.ts';
 import type { Place } from '../half-stream.ts';
 import type { DialogueMemory } from '../octets.ts';
-import { SaslExchange } from '../sasl.ts';
 import type { DialogueEvent, LayerName } from '../types.ts';
 import { type AssembledMail, Assembly } from './assembly.ts';
 import {
   type AppendedMessage,
   appendedMessages,
-  argumentsOf,
   type Command,
-  loginUser,
   mailboxArgument,
   startOf,
   withoutLiterals,
 } from './command.ts';
 import { type FetchedContent, type FetchResponse, fetchResponse } from './fetch.ts';
 import type { Text, Unit } from './fragmentizer.ts';
+import { type Login, Logins } from './logins.ts';
 import { MailboxState } from './mailbox-state.ts';
 import type { Orphan } from './orphan.ts';
 import {
@@ -34,7 +32,6 @@ import {
   rawMessage,
 } from './raw-message.ts';
 import { RequestedPieces } from './requested-pieces.ts';
-import { textOf } from './value.ts';
 
 /** Answers that came before their commands; more than these are only in hostile traffic. */
 const EARLY_ANSWERS_MAX = 256;
@@ -43,15 +40,10 @@ interface Unanswered {
   readonly command: Command;
   /** Mailbox of SELECT, EXAMINE and APPEND. */
   readonly mailbox: string | null;
-  /** Of LOGIN and AUTHENTICATE. */
+  /** Of LOGIN and AUTHENTICATE: who claims to log in; the answer tells whether it is true. */
   readonly login: Login | undefined;
   readonly appended: readonly AppendedMessage[];
   readonly appendedBytes: number;
-}
-
-/** Who claims to log in; the answer tells whether it is true. */
-interface Login {
-  readonly user: string | null;
 }
 
 export class Session {
@@ -62,11 +54,7 @@ export class Session {
   readonly #unanswered = new Map<string, Unanswered>();
   #layer: LayerName = 'plain';
   #events: DialogueEvent[] = [];
-  #user: string | null = null;
-  /** The latest login, answered or not. */
-  #login: Login | undefined;
-  /** The AUTHENTICATE exchange in progress. */
-  #sasl: SaslExchange | undefined;
+  readonly #logins = new Logins();
   readonly #requested = new RequestedPieces();
   readonly #early = new Map<string, 'OK' | 'NO' | 'BAD'>();
   #appendedBytes = 0;
@@ -112,6 +100,12 @@ export class Session {
     this.#assembly.noteLoss();
   }
 
+  /** An EXPUNGE may have been lost: sequence numbers may mean other messages now. */
+  numbersLost(): void {
+    for (const mail of this.#assembly.leaveMailbox()) this.#assembled(mail);
+    this.#mailbox.loseNumbers();
+  }
+
   /** Nothing of the server is in the capture: no answer needs to be awaited. */
   serverIsSilent(): void {
     this.#serverIsSilent = true;
@@ -129,7 +123,7 @@ export class Session {
       .flatMap((each) => each.literals)
       .reduce((sum, each) => sum + each.captured, 0);
     const kept = command.name === 'APPEND' ? command : { ...command, unit: withoutLiterals(command.unit) };
-    const login = this.#loginOf(command);
+    const login = this.#logins.begin(command);
     const waiting = { command: kept, mailbox, login, appended, appendedBytes };
     // A tag used again: its first answer was not captured.
     this.#answer(command.tag, undefined);
@@ -146,13 +140,15 @@ export class Session {
   /** The pieces that came in `unit` were asked for by commands that are known. */
   knowsRequest(unit: Unit): boolean {
     const fetched = fetchResponse(unit);
-    if (fetched === undefined) return true;
-    return this.#requested.knows(fetched, fetched.uid ?? this.#mailbox.uidOf(fetched.sequence));
+    return (
+      fetched === undefined ||
+      this.#requested.knows(fetched, fetched.uid ?? this.#mailbox.uidOf(fetched.sequence))
+    );
   }
 
   /** One line of the client in an AUTHENTICATE exchange. */
   saslResponse(line: Buffer): void {
-    this.#sasl?.respond(line);
+    this.#logins.respond(line);
   }
 
   /** Answers may overtake each other, and where the server's side comes first, the commands too. */
@@ -197,7 +193,7 @@ export class Session {
       last,
       wireBytes: orphan.captured,
       anomalies: [],
-      claimedUser: appended ? (this.#login?.user ?? null) : null,
+      claimedUser: appended ? this.#logins.claimedUser : null,
     });
   }
 
@@ -205,16 +201,6 @@ export class Session {
   finish(): void {
     for (const tag of [...this.#unanswered.keys()]) this.#answer(tag, undefined);
     for (const mail of this.#assembly.flush()) this.#assembled(mail);
-  }
-
-  #loginOf(command: Command): Login | undefined {
-    if (command.name === 'LOGIN') this.#login = { user: loginUser(command) };
-    if (command.name === 'AUTHENTICATE') {
-      const [mechanism, initialResponse] = argumentsOf(command);
-      this.#sasl = new SaslExchange(textOf(mechanism) ?? '', textOf(initialResponse));
-      this.#login = this.#sasl;
-    }
-    return command.name === 'LOGIN' || command.name === 'AUTHENTICATE' ? this.#login : undefined;
   }
 
   /** `status` undefined: the answer was not captured. */
@@ -232,8 +218,7 @@ export class Session {
         break;
       case 'LOGIN':
       case 'AUTHENTICATE':
-        if (status === 'OK') this.#user = answered.login?.user ?? null;
-        else if (status !== undefined && this.#login === answered.login) this.#login = undefined;
+        this.#logins.answered(answered.login, status && status === 'OK');
         break;
       case 'SELECT':
       case 'EXAMINE':
@@ -357,25 +342,28 @@ export class Session {
       last: final.content.last,
       wireBytes: message.literals.reduce((sum, each) => sum + each.captured, 0),
       anomalies: message.literals.flatMap((each) => anomaliesOf(each.content, each.mismatch)),
-      claimedUser: status === undefined && this.#serverIsSilent ? (this.#login?.user ?? null) : null,
+      claimedUser: status === undefined && this.#serverIsSilent ? this.#logins.claimedUser : null,
     });
   }
 
   #message(parts: MessageParts): void {
-    const message = rawMessage(this.#connection, this.#layer, this.#user ?? parts.claimedUser ?? null, parts);
+    const message = rawMessage(
+      this.#connection,
+      this.#layer,
+      this.#logins.user ?? parts.claimedUser ?? null,
+      parts,
+    );
     this.#events.push(message);
   }
 
   #forgetOldest(): void {
     const [oldest] = this.#unanswered.keys();
     if (oldest === undefined) return;
-    const place = startOf(this.#unanswered.get(oldest)?.command.unit ?? noUnit);
+    const unit = this.#unanswered.get(oldest)?.command.unit;
+    const place = unit && startOf(unit);
     this.#answer(oldest, undefined);
-    this.#limit(
-      'dialogue.queue-limit',
-      place,
-      `more than ${dialogueLimits.unansweredMax} IMAP commands unanswered`,
-    );
+    const detail = `more than ${dialogueLimits.unansweredMax} IMAP commands unanswered`;
+    this.#limit('dialogue.queue-limit', place, detail);
   }
 
   /** Mails whose answer is awaited are kept in memory: too many are handed out without it. */
@@ -391,8 +379,6 @@ export class Session {
     this.#events.push(anomaly(code, `frame ${place?.seen.frame ?? 0}`, detail));
   }
 }
-
-const noUnit: Unit = { kind: 'unit', fragments: [], damaged: false, refused: false };
 
 function firstText(unit: Unit): Text | undefined {
   const first = unit.fragments[0];

@@ -116,6 +116,8 @@ export class Session {
 }
 
 function withUnknownRest(message: CollectedMessage): CollectedMessage {
+  const last = message.missing.at(-1);
+  if (last !== undefined && last.length === undefined) return message;
   const rest = { offset: message.octets.length, length: undefined };
   return { ...message, missing: [...message.missing, rest] };
 }

@@ -87,3 +87,20 @@ test('ImapDecoder believes the size of a mail more than the lengths of its piece
   ];
   assert.deepEqual(shown(turns), ['"abcdefg" in part']);
 });
+
+test('ImapDecoder joins no sections by numbers that an EXPUNGE may have given anew', () => {
+  const header = server('* 1 FETCH (RFC822.HEADER {14}\r\nSubject: s\r\n\r\n)\r\nb1 OK\r\n');
+  const text = server('* 1 FETCH (RFC822.TEXT {4}\r\nhey\n)\r\nb3 OK\r\n');
+  const between = (answer: Turn): Turn[] => [
+    client('b1 FETCH 1 RFC822.HEADER\r\n'),
+    header,
+    client('b2 EXPUNGE\r\n'),
+    answer,
+    client('b3 FETCH 1 RFC822.TEXT\r\n'),
+    text,
+    ...last,
+  ];
+  const nothing = server('b2 OK\r\n');
+  assert.deepEqual(shown(between(nothing)), ['"Subject: s\\r\\n\\r\\nhey\\n" whole']);
+  assert.deepEqual(shown(between(lost(nothing))), ['"\\r\\nhey\\n" in part']);
+});
