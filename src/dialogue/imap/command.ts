@@ -127,3 +127,9 @@ function secondName(unit: Unit): string {
 export function withoutLiterals(unit: Unit): Unit {
   return { ...unit, fragments: unit.fragments.slice(0, 1) };
 }
+
+/** The unit's text up to its end or its first literal. */
+export function lineOf(unit: Unit): Buffer {
+  const first = unit.fragments[0];
+  return first?.kind === 'text' ? first.bytes : Buffer.alloc(0);
+}

@@ -11,17 +11,10 @@
  */
 import { anomaly } from '../../core/anomaly.ts';
 import { dialogueLimits } from '../../core/limits.ts';
-import type {
-  CloseReason,
-  Connection,
-  Sender,
-  Sighting,
-  StreamClose,
-  StreamEvent,
-} from '../../stream/types.ts';
+import type { CloseReason, Connection, Sender, StreamClose, StreamEvent } from '../../stream/types.ts';
 import { type DialogueMemory, heapMemory } from '../octets.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName, Upgrade } from '../types.ts';
-import { type Command, commandOf, startOf } from './command.ts';
+import { type Command, commandOf, lineOf, startOf } from './command.ts';
 import { type Fragmented, Fragmentizer, type Unit } from './fragmentizer.ts';
 import { commandStart, isSurelyCommand, taggedStart } from './recognise.ts';
 import { Session } from './session.ts';
@@ -187,8 +180,8 @@ export class ImapDecoder implements DialogueDecoder {
     }
     this.#trace('server', next, 'command');
     this.#clientWentOn = false;
-    // Held or not, octets were taken.
     this.#serverUnit(next);
+    // Held or not, octets were taken.
     return true;
   }
 
@@ -378,7 +371,7 @@ export class ImapDecoder implements DialogueDecoder {
 
   #trace(sender: Sender, unit: Unit, what: 'command' | 'secret' | 'noise'): void {
     if (!this.#options.trace) return;
-    const seen: Sighting | undefined = startOf(unit)?.seen;
+    const seen = startOf(unit)?.seen;
     if (seen !== undefined) this.#session.tell(traceOf(sender, unit, what, seen));
   }
 }
@@ -386,12 +379,6 @@ export class ImapDecoder implements DialogueDecoder {
 function newSide(sender: Sender, memory: DialogueMemory): Side {
   const fragmentizer = new Fragmentizer(sender, memory);
   return { sender, fragmentizer, seen: false, givenUp: false, closed: false };
-}
-
-/** The unit's text up to its end or its first literal. */
-function lineOf(unit: Unit): Buffer {
-  const first = unit.fragments[0];
-  return first?.kind === 'text' ? first.bytes : Buffer.alloc(0);
 }
 
 function firstLine(octets: Buffer): Buffer {
