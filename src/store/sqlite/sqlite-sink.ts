@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import type { Database, Statement } from 'libsql';
 import { MailprocError } from '../../core/errors.ts';
 import { storeLimits } from '../../core/limits.ts';
-import { columnNames, type MailRecord } from '../../record/types.ts';
+import type { MailRecord } from '../../record/types.ts';
 import { CaptureCounts } from '../capture-counts.ts';
 import type { Ledger } from '../ledger.ts';
 import { checkIds, detailJson, recordRank, tableName, toRow } from '../row.ts';
@@ -15,6 +15,7 @@ import type { ImageMail, Pruning, Sink, Stored, StoredRow, StoredTable } from '.
 import { missingFile } from '../store-error.ts';
 import { forgetDroppedTables } from './dropped-tables.ts';
 import { readImageMails } from './image-mails.ts';
+import { NewMails } from './many-rows.ts';
 import { SqlitePruning } from './pruning.ts';
 import { columnList, commonTables, createDayTable, existingTables, tableExists } from './schema.ts';
 import { sqliteError } from './sqlite-error.ts';
@@ -25,6 +26,13 @@ interface KnownRow {
   readonly table_name: string;
   readonly id: number;
   readonly rank: number;
+}
+
+/** What a transaction writes. */
+interface BatchWrite {
+  readonly database: Database;
+  readonly counts: CaptureCounts;
+  readonly inserts: NewMails;
 }
 
 export interface SqliteOptions {
@@ -138,25 +146,31 @@ export class SqliteSink implements Sink {
   #writeInTransaction(database: Database, batch: readonly MailRecord[]): Stored {
     // Somebody may have pruned the day since the batch before.
     this.#dayTables.clear();
-    const counts = new CaptureCounts();
+    const write = {
+      database,
+      counts: new CaptureCounts(),
+      inserts: new NewMails((sql) => this.#prepared(sql)),
+    };
+    const known = this.#known(batch);
     const firstId = this.#lastId() + 1;
     let nextId = firstId;
     let replaced = 0;
     for (const record of batch) {
-      const before = this.#known(record.detail.mail_key);
+      const key = record.detail.mail_key;
+      const before = known.get(key);
       const rank = recordRank(record.detail);
-      if (before === undefined) {
-        checkIds(nextId - 1, 1, this.url);
-        this.#insert(database, nextId++, record, rank, counts);
-      } else if (before.rank < rank) {
-        this.#replace(database, before, record, rank, counts);
-        replaced++;
-      }
+      if (before !== undefined && before.rank >= rank) continue;
+      if (before === undefined) checkIds(nextId - 1, 1, this.url);
+      const id = before?.id ?? nextId++;
+      const table_name = before ? this.#replace(write, before, record) : this.#insert(write, id, record);
+      if (before !== undefined) replaced++;
+      known.set(key, { table_name, id, rank });
     }
+    write.inserts.flush();
     const added = nextId - firstId;
     if (added > 0)
       this.#prepared('UPDATE mailproc_sequence SET current_value = ? WHERE name = ?').run(nextId - 1, 'mail');
-    addRows(database, counts);
+    addRows(database, write.counts);
     return { added, replaced, known: batch.length - added - replaced };
   }
 
@@ -165,55 +179,50 @@ export class SqliteSink implements Sink {
     return (row as { current_value: number }).current_value;
   }
 
-  #known(mailKey: string): KnownRow | undefined {
-    const sql = 'SELECT table_name, id, rank FROM mail_keys WHERE mail_key = ?';
-    return this.#prepared(sql).get(mailKey) as KnownRow | undefined;
+  /** What is stored of the mails of `batch`, by their keys: one question for all. */
+  #known(batch: readonly MailRecord[]): Map<string, KnownRow> {
+    const keys = JSON.stringify(batch.map((record) => record.detail.mail_key));
+    const sql =
+      'SELECT mail_key, table_name, id, rank FROM mail_keys WHERE mail_key IN (SELECT value FROM json_each(?))';
+    const rows = this.#prepared(sql).all(keys) as (KnownRow & { readonly mail_key: string })[];
+    return new Map(rows.map((row) => [row.mail_key, row]));
   }
 
-  #insert(database: Database, id: number, record: MailRecord, rank: number, counts: CaptureCounts): void {
-    const table = this.#insertRow(database, id, record, counts);
-    this.#prepared('INSERT INTO mail_keys (mail_key, table_name, id, rank) VALUES (?, ?, ?, ?)').run(
-      record.detail.mail_key,
-      table,
-      id,
-      rank,
-    );
-    this.#prepared('INSERT INTO mail_detail (id, detail) VALUES (?, ?)').run(id, detailJson(record.detail));
+  /** Returns the table it goes to. */
+  #insert(write: BatchWrite, id: number, record: MailRecord): string {
+    const table = this.#insertRow(write, id, record);
+    write.inserts.addKey(record.detail.mail_key, table, id, recordRank(record.detail));
+    write.inserts.addDetail(id, detailJson(record.detail));
+    return table;
   }
 
-  /** The row keeps its id and goes to the table of the record that has more of the mail. */
-  #replace(
-    database: Database,
-    before: KnownRow,
-    record: MailRecord,
-    rank: number,
-    counts: CaptureCounts,
-  ): void {
+  /** The row keeps its id and goes to the table of the record that has more of the mail, which is returned. */
+  #replace(write: BatchWrite, before: KnownRow, record: MailRecord): string {
     const { table_name: from, id } = before;
+    // It may be one of this very batch.
+    write.inserts.flush();
     // A table that was dropped by hand while this run had the file open has nothing to take out.
-    if (this.#dayTables.has(from) || tableExists(database, from)) {
+    if (this.#dayTables.has(from) || tableExists(write.database, from)) {
       const old = this.#prepared(`SELECT file_path FROM "${from}" WHERE id = ?`).get(id);
       this.#prepared(`DELETE FROM "${from}" WHERE id = ?`).run(id);
       // Somebody may have deleted the row by hand: then it is no capture's.
-      if (old !== undefined) counts.add(from, String((old as { file_path: unknown }).file_path), -1);
+      if (old !== undefined) write.counts.add(from, String((old as { file_path: unknown }).file_path), -1);
     }
-    const table = this.#insertRow(database, id, record, counts);
-    this.#prepared('UPDATE mail_keys SET table_name = ?, rank = ? WHERE mail_key = ?').run(
-      table,
-      rank,
-      record.detail.mail_key,
-    );
+    const table = this.#insertRow(write, id, record);
+    const { mail_key: key } = record.detail;
+    const sql = 'UPDATE mail_keys SET table_name = ?, rank = ? WHERE mail_key = ?';
+    this.#prepared(sql).run(table, recordRank(record.detail), key);
     this.#prepared('UPDATE mail_detail SET detail = ? WHERE id = ?').run(detailJson(record.detail), id);
+    return table;
   }
 
-  /** Returns the table it is in now. */
-  #insertRow(database: Database, id: number, record: MailRecord, counts: CaptureCounts): string {
+  /** Returns the table it is in from now on. */
+  #insertRow({ database, counts, inserts }: BatchWrite, id: number, record: MailRecord): string {
     const table = tableName(record.protocol, record.columns.insert_time);
     if (!this.#dayTables.has(table)) createDayTable(database, table);
     this.#dayTables.add(table);
     const row = toRow(id, record);
-    const places = columnNames.map(() => '?').join(', ');
-    this.#prepared(`INSERT INTO "${table}" (${columnList}) VALUES (${places})`).run(...values(row));
+    inserts.addRow(table, row);
     counts.add(table, String(row.file_path), 1);
     return table;
   }
@@ -270,8 +279,4 @@ function setUp(database: Database, isForReading: boolean): void {
     // Who only looks shall see that a table is gone.
     if (!isForReading) forgetDroppedTables(database);
   });
-}
-
-function values(row: StoredRow): (string | number | null)[] {
-  return columnNames.map((name) => row[name]);
 }
