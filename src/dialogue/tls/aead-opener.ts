@@ -32,8 +32,6 @@ export class Tls13Opener implements RecordOpener {
     const type = inner[end - 1];
     return type === undefined ? undefined : { type, content: inner.subarray(0, end - 1) };
   }
-
-  passed(): void {}
 }
 
 /** RFC 5246 §6.2.3.3 with the nonces of RFC 5288 and RFC 6655 (partly sent) or RFC 7905 (not sent). */
@@ -66,8 +64,6 @@ export class AeadOpener implements RecordOpener {
     const content = decipherAead(this.#protection, this.#key, nonce, additional, sealed);
     return content && { type: record.type, content };
   }
-
-  passed(): void {}
 }
 
 /** RFC 8446 §5.3, RFC 7905 §2: the sequence number, padded in front, XORed into the IV. */

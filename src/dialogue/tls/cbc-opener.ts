@@ -18,25 +18,25 @@ export class CbcOpener implements RecordOpener {
   readonly #macIsOutside: boolean;
   readonly #macKey: Buffer;
   readonly #key: Buffer;
-  /** TLS 1.0 alone: the last block of the record before; undefined where each record brings its own IV. */
-  #chainedIv: Buffer | undefined;
+  /** Of the first record in TLS 1.0; undefined where each record brings its own IV. */
+  readonly #firstIv: Buffer | undefined;
 
   constructor(protection: CbcProtection, version: number, encryptThenMac: boolean, keys: CbcKeys) {
     this.#protection = protection;
     this.#macIsOutside = encryptThenMac;
     this.#macKey = keys.mac;
     this.#key = keys.key;
-    this.#chainedIv = version <= TLS_1_0 ? keys.iv : undefined;
+    this.#firstIv = version <= TLS_1_0 ? keys.iv : undefined;
   }
 
   get overheadBytes(): number {
-    const ivBytes = this.#chainedIv ? 0 : this.#protection.blockBytes;
+    const ivBytes = this.#firstIv ? 0 : this.#protection.blockBytes;
     return HEADER_BYTES + ivBytes + this.#protection.macBytes + 1;
   }
 
   open(record: TlsRecord, sequenceNumber: number): OpenedRecord | undefined {
     if (!this.#macIsOutside) {
-      const inside = this.#decipher(record.fragment);
+      const inside = this.#decipher(record, sequenceNumber, record.fragment);
       return inside && this.#checkInside(record, sequenceNumber, inside);
     }
     const end = record.fragment.length - this.#protection.macBytes;
@@ -44,15 +44,8 @@ export class CbcOpener implements RecordOpener {
     const sealed = record.fragment.subarray(0, end);
     const mac = this.#mac(record, sequenceNumber, sealed);
     if (!timingSafeEqual(mac, record.fragment.subarray(end))) return undefined;
-    const content = this.#decipher(sealed);
+    const content = this.#decipher(record, sequenceNumber, sealed);
     return content && { type: record.type, content };
-  }
-
-  passed(record: TlsRecord): void {
-    if (!this.#chainedIv) return;
-    const { blockBytes, macBytes } = this.#protection;
-    const end = record.fragment.length - (this.#macIsOutside ? macBytes : 0);
-    if (end >= blockBytes) this.#chainedIv = Buffer.from(record.fragment.subarray(end - blockBytes, end));
   }
 
   #checkInside(record: TlsRecord, sequenceNumber: number, inside: Buffer): OpenedRecord | undefined {
@@ -71,10 +64,11 @@ export class CbcOpener implements RecordOpener {
   }
 
   /** Without IV and padding; undefined where these cannot be right. */
-  #decipher(sealed: Buffer): Buffer | undefined {
+  #decipher(record: TlsRecord, sequenceNumber: number, sealed: Buffer): Buffer | undefined {
     const { blockBytes, cipher } = this.#protection;
-    const iv = this.#chainedIv ?? sealed.subarray(0, blockBytes);
-    const blocks = this.#chainedIv ? sealed : sealed.subarray(blockBytes);
+    const chainedIv = this.#chainedIv(record, sequenceNumber);
+    const iv = chainedIv ?? sealed.subarray(0, blockBytes);
+    const blocks = chainedIv ? sealed : sealed.subarray(blockBytes);
     if (iv.length < blockBytes || blocks.length === 0 || blocks.length % blockBytes !== 0) return undefined;
     const decipher = createDecipheriv(cipher, this.#key, iv).setAutoPadding(false);
     const plain = Buffer.concat([decipher.update(blocks), decipher.final()]);
@@ -84,5 +78,16 @@ export class CbcOpener implements RecordOpener {
     if (end < 0) return undefined;
     for (let i = end; i < plain.length; i++) if (plain[i] !== padding) return undefined;
     return plain.subarray(0, end);
+  }
+
+  /**
+   * TLS 1.0: the last block of the record before, taken from where it was sent. Remembered from record to record
+   * it would be wrong behind whatever looks like a record and is none.
+   */
+  #chainedIv({ before }: TlsRecord, sequenceNumber: number): Buffer | undefined {
+    if (this.#firstIv === undefined || sequenceNumber === 0) return this.#firstIv;
+    const { blockBytes, macBytes } = this.#protection;
+    const end = before.length - (this.#macIsOutside ? macBytes : 0);
+    return before.subarray(Math.max(0, end - blockBytes), Math.max(0, end));
   }
 }

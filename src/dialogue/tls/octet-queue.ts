@@ -9,6 +9,9 @@ interface Mark {
 
 const FIRST_CAPACITY = 2048;
 
+/** Octets that were dropped and can still be looked at. */
+const KEPT_BYTES = 64;
+
 /** A run of octets without a hole. Offsets count from the beginning of the direction, holes included. */
 export class OctetQueue {
   #buffer: Buffer = Buffer.alloc(0);
@@ -50,6 +53,11 @@ export class OctetQueue {
     return this.#buffer.subarray(this.#start + from, Math.min(this.#start + to, this.#end));
   }
 
+  /** At most 64 of the octets right before the first that is left, as far as they were in this run; dies as a view does. */
+  get before(): Buffer {
+    return this.#buffer.subarray(Math.max(0, this.#start - KEPT_BYTES), this.#start);
+  }
+
   octet(index: number): number {
     return this.#buffer[this.#start + index] ?? 0;
   }
@@ -74,16 +82,17 @@ export class OctetQueue {
     }
   }
 
-  /** Makes room by moving what is left to the front, of a larger buffer where it must be. */
+  /** Makes room by moving what is left, and what is kept, to the front, of a larger buffer where it must be. */
   #reserve(count: number): void {
     if (this.#end + count <= this.#buffer.length) return;
-    const needed = this.length + count;
+    const kept = Math.min(this.#start, KEPT_BYTES);
+    const length = kept + this.length;
+    const needed = length + count;
     const isRoomy = needed * 2 <= this.#buffer.length;
     const target = isRoomy ? this.#buffer : Buffer.allocUnsafe(Math.max(FIRST_CAPACITY, needed * 2));
-    const length = this.length;
-    this.#buffer.copy(target, 0, this.#start, this.#end);
+    this.#buffer.copy(target, 0, this.#start - kept, this.#end);
     this.#buffer = target;
-    this.#start = 0;
+    this.#start = kept;
     this.#end = length;
   }
 }

@@ -8,12 +8,10 @@ export interface OpenedRecord {
 
 /**
  * `open` returns undefined unless the record's tag or MAC proves that it was made with this key and this
- * sequence number; it may be called any number of times for one record. `passed` tells which record the
- * next one follows.
+ * sequence number; it may be called any number of times for one record, and keeps nothing of it.
  */
 export interface RecordOpener {
   open(record: TlsRecord, sequenceNumber: number): OpenedRecord | undefined;
-  passed(record: TlsRecord): void;
   /** Octets, header included, by which a record is longer than its content; with CBC at least. */
   readonly overheadBytes: number;
 }

@@ -28,6 +28,8 @@ export interface TlsRecord {
   /** Header and fragment are views that die with the next `append`. */
   readonly header: Buffer;
   readonly fragment: Buffer;
+  /** The octets right before the header, at most 64, fewer behind a hole; a view, too. */
+  readonly before: Buffer;
   /** Of the header, in octets from the beginning of the direction. */
   readonly offset: number;
   /** The packet that carried the header's first octet. */
@@ -161,6 +163,7 @@ export class RecordReader {
       version: header.readUInt16BE(1),
       header,
       fragment: run.view(HEADER_BYTES, HEADER_BYTES + fragmentBytes),
+      before: run.before,
       offset: run.offset,
       seen,
       isCandidate: this.#isSearching,

@@ -103,7 +103,6 @@ export class TlsHalf {
     const lostBytes = lost > 0 ? this.#lostPlainBytes(lost, found.epoch, found.sequenceNumber) : 0;
     if (lost > 0) this.handshakes.reset();
     this.#enter(found.epoch, found.sequenceNumber + 1);
-    found.epoch.opener.passed(record);
     this.#openedCount++;
     // Who can be read may also be searched for: long mails lose many records.
     this.#wastedBytes = Math.max(0, this.#wastedBytes - 4 * record.fragment.length);
@@ -117,7 +116,6 @@ export class TlsHalf {
    * at all; otherwise it is lost.
    */
   refuse(record: TlsRecord): 'ignored' | 'searching' | 'lost' {
-    this.#epoch?.opener.passed(record);
     if (record.isCandidate) {
       this.reader.reject();
       return 'searching';

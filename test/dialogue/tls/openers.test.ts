@@ -11,9 +11,18 @@ import {
 import type { TlsRecord } from '../../../src/dialogue/tls/record-reader.ts';
 import { sighting } from './recorded-streams.ts';
 
-function recordOf(fragment: Buffer, type = 23): TlsRecord {
+function recordOf(fragment: Buffer, type = 23, before = Buffer.alloc(0)): TlsRecord {
   const header = Buffer.from([type, 3, 3, fragment.length >> 8, fragment.length & 255]);
-  return { type, version: 0x0303, header, fragment, offset: 0, seen: sighting(1), isCandidate: false };
+  return {
+    type,
+    version: 0x0303,
+    header,
+    fragment,
+    before,
+    offset: 0,
+    seen: sighting(1),
+    isCandidate: false,
+  };
 }
 
 function cbcSuite(code: number): CbcProtection {
@@ -67,6 +76,22 @@ describe('CbcOpener', () => {
       assert.equal(opener.open(recordOf(sealCbc(content, 7, padding)), sequenceNumber), undefined);
     });
   }
+
+  it('CbcOpener.open takes the IV of TLS 1.0 from the octets before, whatever it was shown in between', () => {
+    const chained = new CbcOpener(cbcSuite(0x000a), 0x0301, false, { mac, key, iv: Buffer.alloc(8) });
+    const sealed = sealCbc(content, 7, [0]);
+    const fragment = sealed.subarray(8);
+    const before = Buffer.concat([randomBytes(24), sealed.subarray(0, 8)]);
+    // Behind a hole something in the ciphertext may look like a record.
+    assert.equal(chained.open(recordOf(randomBytes(32), 23, randomBytes(64)), 6), undefined);
+    assert.deepEqual(chained.open(recordOf(fragment, 23, before), 7)?.content, content);
+    for (let length = 0; length < 8; length++) {
+      assert.equal(
+        chained.open(recordOf(fragment, 23, before.subarray(before.length - length)), 7),
+        undefined,
+      );
+    }
+  });
 
   it('CbcOpener.open refuses every length that cannot be', () => {
     for (let length = 0; length < 40; length++) {
