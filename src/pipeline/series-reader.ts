@@ -1,4 +1,6 @@
 /** Joins the reading stages for one capture series: file octets in, raw messages out. */
+import { strict as assert } from 'node:assert';
+import { compressedExtensions } from '../capture/compression.ts';
 import {
   type CaptureHandler,
   type CaptureSummary,
@@ -185,17 +187,22 @@ export class SeriesReader {
     return this.#plan.files[this.#capture]?.path ?? '';
   }
 
-  /** A file that was there a moment ago may be gone, deleted by a ring or compressed: the others are read. */
+  /** A file that was there a moment ago may be compressed now, or deleted by a ring: then the others are read. */
   async #readFile(file: CaptureFile, index: number): Promise<CaptureSummary> {
-    try {
-      return await this.#readCapture(file, index);
-    } catch (error) {
-      const isGone = error instanceof MailprocError && error.code === 'capture.unreadable';
-      if (!isGone || file.isNamed === true) throw error;
-      const summary = unreadCapture(file.path, error);
-      for (const each of summary.anomalies) this.#tellOnce(each, file.path);
-      return summary;
+    let refusal: MailprocError | undefined;
+    for (const extension of ['', ...compressedExtensions]) {
+      try {
+        return await this.#readCapture({ ...file, path: file.path + extension }, index);
+      } catch (error) {
+        const isRefused = error instanceof MailprocError && error.code === 'capture.unreadable';
+        if (!isRefused || file.isNamed === true) throw error;
+        refusal ??= error;
+      }
     }
+    assert(refusal !== undefined);
+    const summary = unreadCapture(file.path, refusal);
+    for (const each of summary.anomalies) this.#tellOnce(each, file.path);
+    return summary;
   }
 
   #readCapture({ path, isStream }: CaptureFile, index: number): Promise<CaptureSummary> {

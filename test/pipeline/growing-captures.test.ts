@@ -30,8 +30,9 @@ const noon = Date.UTC(2022, 0, 28, 4);
 const afterMidnight = Date.UTC(2022, 0, 28, 17);
 const silent = { progress: () => undefined, anomaly: () => undefined };
 
-function jobIn(folder: string, store: string, captures = 'captures'): Job {
+function jobIn(folder: string, store: string, captures = 'captures', jobs = 1): Job {
   return {
+    jobs,
     root: join(folder, captures),
     day,
     timeZone: 'Asia/Shanghai',
@@ -44,11 +45,17 @@ function jobIn(folder: string, store: string, captures = 'captures'): Job {
 }
 
 /** One run of the command: opens the store, reads, closes it. */
-async function run(folder: string, store: string, nowMs: number, captures = 'captures'): Promise<Report> {
+async function run(
+  folder: string,
+  store: string,
+  nowMs: number,
+  captures = 'captures',
+  jobs = 1,
+): Promise<Report> {
   const sink = new SqliteSink(join(folder, store));
   await sink.open();
   try {
-    const job = jobIn(folder, sink.url, captures);
+    const job = jobIn(folder, sink.url, captures, jobs);
     const report = await ingest(job, sink, silent, new AbortController().signal, 0, nowMs);
     const { differences, others } = await verify(sink, sink.ledger, await sink.ledger.days());
     assert.deepEqual([differences, others], [[], []]);
@@ -80,9 +87,12 @@ const days: readonly (readonly [what: string, captures: readonly CaptureToWrite[
 ];
 
 for (const [what, captures, expected] of days) {
-  for (const seed of [1, 2]) {
+  for (const [seed, jobs] of [
+    [1, 1],
+    [2, 3],
+  ] as const) {
     test(
-      `ingest of ${what} after each of its random steps ends in the rows of one run, seed ${seed}`,
+      `ingest of ${what} after each of its random steps ends in the rows of one run, seed ${seed}, jobs ${jobs}`,
       {
         skip: captures.length === 0,
       },
@@ -97,7 +107,7 @@ for (const [what, captures, expected] of days) {
           await writeInSteps(path, captures, 5, new SeededRandom(seed), async (file) => {
             nowMs += 60_000;
             writtenAt(file, nowMs - 1000);
-            const report = await run(folder, 'growing.sqlite', nowMs);
+            const report = await run(folder, 'growing.sqlite', nowMs, 'captures', jobs);
             left += report.growing.mails;
             assert.equal(exitStatus(report), 0);
             assert.deepEqual(
@@ -252,31 +262,37 @@ test('ingest reads what was written to a file between its last run and its compr
     assert(report.mails.smtp.added > 0);
   }));
 
-test('ingest names a file that is gone when it is to be read, and reads the others', () =>
-  inTemporaryFolder(async (folder) => {
-    const files = rotated.map((capture) => write(folder, capture, noon));
-    const gone = files[2] ?? '';
-    const sink = new SqliteSink(join(folder, 'mail.sqlite'));
-    await sink.open();
-    try {
-      // Between the search and the reading the ledger is asked.
-      const { ledger } = sink;
-      const lease = ledger.lease.bind(ledger);
-      ledger.lease = async (captures) => {
-        rmSync(gone, { force: true });
-        return lease(captures);
-      };
-      const job = jobIn(folder, sink.url);
-      const report = await ingest(job, sink, silent, new AbortController().signal, 0, afterMidnight);
-      const damaged = report.captures.damaged.map(({ path, code }) => [path, code]);
-      assert.deepEqual(damaged, [[gone, 'capture.unreadable']]);
-      assert.deepEqual([report.captures.read, exitStatus(report)], [files.length - 1, 3]);
-      assert(report.mails.smtp.added > 0);
-      assert.deepEqual(await ledger.find([gone]), []);
-    } finally {
-      await sink.close();
-    }
-  }));
+for (const becomes of ['gone', 'compressed'] as const) {
+  test(`ingest reads the others where a file is ${becomes} when it is to be read`, () =>
+    inTemporaryFolder((folder) => loseOne(folder, becomes)));
+}
+
+async function loseOne(folder: string, becomes: 'gone' | 'compressed'): Promise<void> {
+  const files = rotated.map((capture) => write(folder, capture, noon));
+  const gone = files[2] ?? '';
+  const sink = new SqliteSink(join(folder, 'mail.sqlite'));
+  await sink.open();
+  try {
+    // Between the search and the reading the ledger is asked.
+    const { ledger } = sink;
+    const lease = ledger.lease.bind(ledger);
+    ledger.lease = async (captures) => {
+      rmSync(gone, { force: true });
+      if (becomes === 'compressed') writeFileSync(`${gone}.gz`, gzipSync(rotated[2]?.bytes ?? ''));
+      return lease(captures);
+    };
+    const job = jobIn(folder, sink.url);
+    const report = await ingest(job, sink, silent, new AbortController().signal, 0, afterMidnight);
+    const damaged = report.captures.damaged.map(({ path, code }) => [path, code]);
+    assert.deepEqual(damaged, becomes === 'gone' ? [[gone, 'capture.unreadable']] : []);
+    const read = becomes === 'gone' ? files.length - 1 : files.length;
+    assert.deepEqual([report.captures.read, exitStatus(report)], [read, becomes === 'gone' ? 3 : 0]);
+    assert(report.mails.smtp.added > 0);
+    assert.equal((await ledger.find([gone])).length, becomes === 'gone' ? 0 : 1);
+  } finally {
+    await sink.close();
+  }
+}
 
 test('ingest reads a file of a ring anew when another capture has taken its name', () =>
   inTemporaryFolder(async (folder) => {
