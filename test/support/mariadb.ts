@@ -56,12 +56,13 @@ export function whyNoGalera(): string | undefined {
   return undefined;
 }
 
-/** One server; removed at the end of the test where a context is given. */
+/** One server; removed at the end of the test where a context is given. `starts`: arguments of its starts alone. */
 export async function mariadbServer(
   context?: TestContext,
   extraArguments: readonly string[] = [],
+  starts: Starts = {},
 ): Promise<MariadbServer> {
-  const server = new PrivateServer(extraArguments);
+  const server = new PrivateServer(extraArguments, starts);
   context?.after(() => server.remove());
   await server.start();
   return server;
@@ -130,8 +131,10 @@ export async function galera(count: number, context?: TestContext): Promise<read
   for (let index = 0; index < count; index++) {
     const node = new PrivateServer(
       galeraArguments(group(index), ports[index * 3 + 1] ?? 0, ports[index * 3 + 2] ?? 0),
-      index === 0 ? ['--wsrep-new-cluster', '--wsrep-cluster-address=gcomm://'] : undefined,
-      [`--wsrep-cluster-address=gcomm://${addresses}`],
+      {
+        ...(index === 0 ? { first: ['--wsrep-new-cluster', '--wsrep-cluster-address=gcomm://'] } : {}),
+        later: [`--wsrep-cluster-address=gcomm://${addresses}`],
+      },
     );
     context?.after(() => node.remove());
     await node.start();
@@ -162,6 +165,12 @@ function galeraArguments(groupPort: number, incrementalPort: number, statePort: 
   ];
 }
 
+interface Starts {
+  /** Without it, as the later ones. */
+  readonly first?: readonly string[];
+  readonly later?: readonly string[];
+}
+
 class PrivateServer implements MariadbServer {
   port = 0;
   readonly socketPath: string;
@@ -171,15 +180,11 @@ class PrivateServer implements MariadbServer {
   readonly #laterArguments: readonly string[];
   #watchdog: ReturnType<typeof spawn> | undefined;
 
-  constructor(
-    fixed: readonly string[],
-    first: readonly string[] | undefined = undefined,
-    later: readonly string[] = [],
-  ) {
+  constructor(fixed: readonly string[], { later = [], first = later }: Starts) {
     this.#folder = mkdtempSync(join(dataRoot(), 'mailproc-db-'));
     this.socketPath = join(this.#folder, 's.sock');
     this.#arguments = fixed;
-    this.#firstArguments = first ?? later;
+    this.#firstArguments = first;
     this.#laterArguments = later;
     cpSync(template(), join(this.#folder, 'data'), { recursive: true });
     mkdirSync(join(this.#folder, 'tmp'));

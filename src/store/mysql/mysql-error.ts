@@ -81,6 +81,8 @@ export function isDuplicateId(error: unknown): boolean {
 
 interface Known {
   readonly numbers: readonly number[];
+  /** Of other errors: what the server says of their cause. */
+  readonly said?: RegExp;
   readonly code: string;
   readonly text: string;
   readonly hint: string;
@@ -107,6 +109,8 @@ const known: readonly Known[] = [
   },
   {
     numbers: [1021, 1114, 1030],
+    // ENOSPC, or an InnoDB file at its greatest size.
+    said: /\b(?:errno|errcode): (?:28|135)\b/i,
     code: 'store.full',
     text: 'the server has no space left',
     hint: 'make room on the server and run again: what is stored is not written twice',
@@ -132,7 +136,9 @@ export function mysqlError(error: unknown, action: string): MailprocError {
     throw error;
   const { errno, code, sqlMessage, message } = error as DriverError;
   const match =
-    sqlMessage === undefined ? undefined : known.find(({ numbers }) => numbers.includes(errno ?? 0));
+    sqlMessage === undefined
+      ? undefined
+      : known.find(({ numbers, said }) => numbers.includes(errno ?? 0) || said?.test(sqlMessage));
   const text = sqlMessage ?? message;
   if (match !== undefined) {
     return new MailprocError(match.code, `${action}: ${match.text} (${text})`, {

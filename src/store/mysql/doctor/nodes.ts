@@ -14,9 +14,10 @@ import {
   readEntries,
   writtenCaptures,
 } from './captures.ts';
-import { mayCreate, rightsFindings } from './rights.ts';
+import { mayDo, rightsFindings } from './rights.ts';
 import { type GreatestId, greatestId, sequenceFindings } from './sequence.ts';
 import type { Examined } from './server-status.ts';
+import { standByRights } from './stand-by-rights.ts';
 import { dayTables, missingDays, type NodeTable, tableFindings } from './tables.ts';
 
 export interface NodesSeen {
@@ -47,6 +48,7 @@ export async function nodeFindings(
     seen: visits.map(({ dataNode, tables, isThere }) => seenLine(dataNode, tables, isThere)),
     findings: [
       ...visits.flatMap(({ findings }) => findings),
+      ...(await ofStandBys(visits, examined)),
       ...(await ofSequence(settings, visits)),
       ...captureFindings(
         visits.flatMap(({ written }) => written),
@@ -102,7 +104,10 @@ async function visit(settings: ClusterSettings, dataNode: DataNode, post: Examin
     await connection.use(dataNode.database);
   } catch (error) {
     if (!connection.isUsable) throw error;
-    return { ...nothing, findings: missingDatabase(dataNode, mayCreate(status.grants, dataNode.database)) };
+    return {
+      ...nothing,
+      findings: missingDatabase(dataNode, mayDo(status.grants, 'CREATE', dataNode.database)),
+    };
   }
   const findings: Finding[] = [];
   const attempt = <Value>(otherwise: Value, work: () => Promise<Value>): Promise<Value> =>
@@ -122,6 +127,24 @@ async function visit(settings: ClusterSettings, dataNode: DataNode, post: Examin
   const written = await attempt([], () => writtenCaptures(connection));
   const entries = await attempt(noEntries, () => readEntries(connection));
   return { dataNode, connection, isThere: true, tables, greatest, written, entries, findings };
+}
+
+/** Rights on all servers that were not visited: they come into use when it is too late to ask. */
+async function ofStandBys(visits: readonly NodeVisit[], examined: readonly Examined[]): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const { dataNode, connection, tables, isThere } of visits) {
+    if (!isThere) continue;
+    const others = examined.filter(
+      (post) => post.dataHost.name === dataNode.dataHost && post.connection !== connection,
+    );
+    const names = tables.map(({ name }) => name);
+    for (const post of others) {
+      const about = `${post.server.name}, database ${dataNode.database}`;
+      const rights = () => standByRights(post, dataNode.database, names);
+      findings.push(...(await orTell(about, findings, [], rights)));
+    }
+  }
+  return findings;
 }
 
 /** What cannot be looked at is a finding, too, and the rest is looked at all the same. */

@@ -22,14 +22,14 @@ export async function rightsFindings(
   }
   const [existing] = tables;
   if (attempt.failed.has('CREATE') && existing !== undefined) await tryExisting(attempt, existing);
-  return attempt.findings(database);
+  return attempt.findings(`database ${database}`, database);
 }
 
 /** Where the database is not there yet: by what the server says of the user. */
-export function mayCreate(grants: readonly string[], database: string): boolean {
+export function mayDo(grants: readonly string[], right: string, database: string): boolean {
   return grants.some((grant) => {
     const [, privileges = '', target = ''] = /^GRANT (.*?) ON [`"]?(.*?)[`"]?\.\* TO/.exec(grant) ?? [];
-    const isGranted = /^ALL PRIVILEGES/.test(privileges) || privileges.split(', ').includes('CREATE');
+    const isGranted = /^ALL PRIVILEGES/.test(privileges) || privileges.split(', ').includes(right);
     return isGranted && (target === '*' || likePattern(target).test(database));
   });
 }
@@ -54,7 +54,8 @@ async function tryOwn(attempt: Attempt, name: string): Promise<void> {
   }
 }
 
-async function tryExisting(attempt: Attempt, name: string): Promise<void> {
+/** With statements that touch no row. */
+export async function tryExisting(attempt: Attempt, name: string): Promise<void> {
   const table = quoted(name);
   await attempt.run('SELECT', `SELECT id FROM ${table} WHERE FALSE`);
   await attempt.run('INSERT', `INSERT INTO ${table} (id) SELECT id FROM ${table} WHERE FALSE`);
@@ -62,7 +63,7 @@ async function tryExisting(attempt: Attempt, name: string): Promise<void> {
   await attempt.run('DELETE', `DELETE FROM ${table} WHERE FALSE`);
 }
 
-class Attempt {
+export class Attempt {
   /** What did not work, and what the server said. */
   readonly failed = new Map<string, string>();
   readonly #connection: MysqlConnection;
@@ -82,7 +83,7 @@ class Attempt {
     }
   }
 
-  findings(database: string): Finding[] {
+  findings(about: string, database: string): Finding[] {
     if (this.failed.size === 0) return [];
     const names = [...this.failed.keys()];
     const [said = ''] = this.failed.values();
@@ -90,7 +91,7 @@ class Attempt {
       {
         code: 'mysql.rights',
         weight: 'problem',
-        about: `database ${database}`,
+        about,
         what: `the user cannot ${names.join(', ')} there: ${said}`,
         remedy: `GRANT ${names.join(', ')} ON ${quoted(database)}.* TO the user (a run needs SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, CREATE VIEW, SHOW VIEW)`,
       },
