@@ -10,8 +10,7 @@ import { MailprocError } from '../core/errors.ts';
 import { groupIntoSeries, type ProbedCapture } from './capture-series.ts';
 import { withoutCompression } from './compression.ts';
 import { dateInPath } from './path-date.ts';
-import { probeCapture } from './probe-capture.ts';
-import type { CaptureSummary } from './read-capture.ts';
+import { type CaptureBeginning, probeCapture } from './probe-capture.ts';
 import type { CaptureFile, CaptureSeries } from './types.ts';
 
 export type IgnoredReason =
@@ -185,7 +184,7 @@ class CaptureSearch {
       this.#ignore(relativePath, 'other-day');
       return;
     }
-    let probed: CaptureSummary;
+    let probed: CaptureBeginning;
     try {
       probed = await probeCapture(this.#pathOf(relativePath), stats);
     } catch (error) {
@@ -193,21 +192,21 @@ class CaptureSearch {
       this.#ignore(relativePath, 'unreadable');
       return;
     }
-    const { firstPacketNs, lastPacketNs: seenUntilNs } = probed;
+    const { firstPacketNs, seenUntilNs, origin } = probed;
     const day = date ?? (firstPacketNs === null ? '' : this.#clock.day(firstPacketNs));
     const reason = this.#reasonToIgnore(probed, day, stats);
     if (reason !== undefined) this.#ignore(relativePath, reason);
     else if (!this.#isFirst(stats)) this.#ignore(relativePath, 'duplicate');
     else {
       const file = { ...captureFile(this.#pathOf(relativePath), stats, day), firstPacketNs };
-      this.#captures.push({ file, relativePath, firstPacketNs, seenUntilNs, origin: originOf(probed) });
+      this.#captures.push({ file, relativePath, firstPacketNs, seenUntilNs, origin });
     }
   }
 
   /** `day` is empty where nothing tells it. */
-  #reasonToIgnore(probed: CaptureSummary, day: string, stats: Stats): IgnoredReason | undefined {
+  #reasonToIgnore(probed: CaptureBeginning, day: string, stats: Stats): IgnoredReason | undefined {
     if (stats.size === 0) return 'empty';
-    if (probed.anomalies.some(({ code }) => code === 'capture.not-a-capture')) return 'not-a-capture';
+    if (!probed.isCapture) return 'not-a-capture';
     if (day === '') return 'no-packets';
     return isNear(day, this.#day) ? undefined : 'other-day';
   }
@@ -227,11 +226,6 @@ class CaptureSearch {
     if (relativePath === '') return this.#root;
     return this.#root.endsWith(path.sep) ? this.#root + relativePath : `${this.#root}/${relativePath}`;
   }
-}
-
-function originOf(probed: CaptureSummary): string {
-  const interfaces = probed.interfaces.map(({ linkType, name }) => `${linkType} ${JSON.stringify(name)}`);
-  return [probed.format ?? 'unknown', ...interfaces].join(' ');
 }
 
 function captureFile(file: string, stats: Stats, day: string): CaptureFile {

@@ -2,6 +2,8 @@
  * The beginning of a capture: what it is, when and where it was captured. Remembered for files that have not
  * changed, because who follows a folder looks at the same files again and again.
  */
+
+import { hash } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { ZoneClock } from '../core/clock.ts';
@@ -10,15 +12,24 @@ import { captureLimits } from '../core/limits.ts';
 import { dateInPath } from './path-date.ts';
 import type { CaptureSummary } from './read-capture.ts';
 
-const remembered = new Map<string, CaptureSummary>();
+export interface CaptureBeginning {
+  readonly isCapture: boolean;
+  readonly firstPacketNs: bigint | null;
+  /** Time of the last packet that was looked at; the file may go on behind it. */
+  readonly seenUntilNs: bigint | null;
+  /** The same for captures of one format and of the same interfaces. */
+  readonly origin: string;
+}
+
+const remembered = new Map<string, CaptureBeginning>();
 
 /** Reads until the first packet is seen: for its time, and for the interfaces described before it. */
-export async function probeCapture(file: string, stats: Stats): Promise<CaptureSummary> {
+export async function probeCapture(file: string, stats: Stats): Promise<CaptureBeginning> {
   const { dev, ino, size, mtimeMs, ctimeMs } = stats;
   const name = [dev, ino, size, mtimeMs, ctimeMs].join(' ');
   const known = remembered.get(name);
   if (known !== undefined) return known;
-  const probed = await readBeginning(file);
+  const probed = beginningOf(await readBeginning(file));
   if (remembered.size >= captureLimits.probesRemembered) remembered.clear();
   remembered.set(name, probed);
   return probed;
@@ -37,14 +48,28 @@ export async function dayOfCapture(
   try {
     const stats = await stat(file);
     if (!stats.isFile() || stats.size === 0) return undefined;
-    const { anomalies, firstPacketNs } = await probeCapture(file, stats);
-    if (anomalies.some(({ code }) => code === 'capture.not-a-capture')) return undefined;
+    const { isCapture, firstPacketNs } = await probeCapture(file, stats);
+    if (!isCapture) return undefined;
     return dateInPath(relativePath) ?? (firstPacketNs === null ? undefined : clock.day(firstPacketNs));
   } catch (error) {
     if (error instanceof MailprocError || (error as NodeJS.ErrnoException).code !== undefined)
       return undefined;
     throw error;
   }
+}
+
+function beginningOf({
+  anomalies,
+  firstPacketNs,
+  lastPacketNs,
+  format,
+  interfaces,
+}: CaptureSummary): CaptureBeginning {
+  const isCapture = anomalies.every(({ code }) => code !== 'capture.not-a-capture');
+  const described = interfaces.map(({ linkType, name }) => `${linkType} ${JSON.stringify(name)}`);
+  // A file may describe 65,536 interfaces, and a folder may hold many such files: a hash tells them apart.
+  const origin = hash('sha256', [format ?? 'unknown', ...described].join(' '));
+  return { isCapture, firstPacketNs, seenUntilNs: lastPacketNs, origin };
 }
 
 async function readBeginning(file: string): Promise<CaptureSummary> {
