@@ -4,7 +4,7 @@
  * tell less (`cap1`, `mail-09.pcap`) the files must tell it, see numbered-files.ts.
  */
 import { captureLimits } from '../core/limits.ts';
-import { withoutCompression } from './compression.ts';
+import { withoutCompression } from './compressed-name.ts';
 import { joinNumbered } from './numbered-files.ts';
 import type { CaptureFile, CaptureSeries } from './types.ts';
 

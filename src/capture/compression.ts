@@ -4,15 +4,6 @@ import { unpackGzip } from './gzip.ts';
 import { lz4LegacyMagic, lz4Magic, unpackLz4 } from './lz4.ts';
 import { isSkippable, unpackZstd, zstdMagic } from './zstd.ts';
 
-/** Names that compressed files usually have. */
-export const compressedExtensions = ['.gz', '.zst', '.zstd', '.lz4'] as const;
-
-/** `path` as it was before the file was compressed. */
-export function withoutCompression(path: string): string {
-  const extension = compressedExtensions.find((each) => path.toLowerCase().endsWith(each));
-  return extension === undefined ? path : path.slice(0, -extension.length);
-}
-
 export type CompressionName = 'gzip' | 'zstd' | 'lz4';
 
 export interface Compression {

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
 import { groupIntoSeries, type ProbedCapture } from './capture-series.ts';
-import { withoutCompression } from './compression.ts';
+import { withoutCompression } from './compressed-name.ts';
 import { dateInPath } from './path-date.ts';
 import { type CaptureBeginning, probeCapture } from './probe-capture.ts';
 import type { CaptureFile, CaptureSeries } from './types.ts';

@@ -5,7 +5,7 @@
  * and `-C` makes all but the newest equally long.
  */
 import type { ProbedCapture } from './capture-series.ts';
-import { withoutCompression } from './compression.ts';
+import { withoutCompression } from './compressed-name.ts';
 
 /** One is closed within this time of the first packet of the next. */
 const closingMs = 2000n;

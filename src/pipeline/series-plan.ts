@@ -5,7 +5,7 @@
  * A mail belongs to the day of the capture that holds its last octet. A run finishes the day before, too, where
  * an earlier run has begun it: the last run of a day cannot know what is written behind it until midnight.
  */
-import { withoutCompression } from '../capture/compression.ts';
+import { withoutCompression } from '../capture/compressed-name.ts';
 import type { CaptureFile } from '../capture/types.ts';
 import { pipelineLimits } from '../core/limits.ts';
 import type { LedgerEntry } from '../store/ledger.ts';

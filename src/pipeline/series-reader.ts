@@ -1,6 +1,6 @@
 /** Joins the reading stages for one capture series: file octets in, raw messages out. */
 import { strict as assert } from 'node:assert';
-import { compressedExtensions } from '../capture/compression.ts';
+import { compressedExtensions } from '../capture/compressed-name.ts';
 import {
   type CaptureHandler,
   type CaptureSummary,

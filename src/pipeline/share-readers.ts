@@ -2,7 +2,6 @@
 import { strict as assert } from 'node:assert';
 import type { MailRecord } from '../record/types.ts';
 import type { Job } from './job.ts';
-import { JoinedShares } from './joined-shares.ts';
 import type { ShareMemory } from './memory/share-memory.ts';
 import type { ShareCounts } from './report.ts';
 import type { SeriesPlan } from './series-plan.ts';
@@ -38,6 +37,7 @@ export class ShareReaders {
   async read(plan: SeriesPlan, results: SeriesResults): Promise<readonly SeriesSummary[]> {
     const task = { job: this.#job, secrets: this.#secrets, plan };
     const workers = await this.#workersFor(plan);
+    const { JoinedShares } = await import('./joined-shares.ts');
     const shares = new JoinedShares(workers?.count ?? 1, results);
     try {
       const [receiver] = shares.receivers;
