@@ -133,8 +133,8 @@ function* smtpInTinySegments(): Packets {
   yield* side.says('client', '.\r\n');
 }
 
-function* manyConnections(count: number, each: (side: TcpSide) => Packets): Packets {
-  for (let index = 0; index < count; index++) yield* each(new TcpSide(index, 25));
+function* manyConnections(count: number, each: (side: TcpSide) => Packets, port = 25): Packets {
+  for (let index = 0; index < count; index++) yield* each(new TcpSide(index, port));
 }
 
 function* openMail(side: TcpSide): Packets {
@@ -148,10 +148,55 @@ function* mailWithHole(side: TcpSide): Packets {
   yield* side.says('client', line.repeat(10));
 }
 
+/** Open for hours, as mail programs keep them. */
+function* idleMailbox(side: TcpSide): Packets {
+  yield* begin(side, [
+    ...imapStart,
+    ['client', 'a3 FETCH 1:3 (UID RFC822.SIZE FLAGS)\r\n'],
+    [
+      'server',
+      '* 1 FETCH (UID 7 RFC822.SIZE 1234 FLAGS ())\r\n* 2 FETCH (UID 9 RFC822.SIZE 99 FLAGS ())\r\n',
+    ],
+    ['server', 'a3 OK\r\n'],
+    ['client', 'a4 IDLE\r\n'],
+    ['server', '+ idling\r\n'],
+  ]);
+}
+
+/** Data far behind a hole, held until it is filled. */
+function* wideHole(side: TcpSide): Packets {
+  yield* openMail(side);
+  side.loses('client', megabyte);
+  yield* side.says('client', line.repeat(200));
+}
+
+/** SYNs that nobody answers. */
+function* halfOpen(side: TcpSide): Packets {
+  yield side.open()[0] as Buffer;
+}
+
 /** Nobody says what it is, octet by octet. */
 function* undecided(side: TcpSide): Packets {
   yield* side.open();
   yield* side.says('client', 'x'.repeat(200), 1);
+}
+
+/** Lines of 76 characters that are base64. */
+const base64OfMegabyte = `${Buffer.alloc(57, 'mailproc').toString('base64')}\r\n`.repeat(
+  Math.floor(megabyte / 78),
+);
+
+/** One mail after the other, as large as they are kept, each an attachment. */
+function* largeMails(count: number, megabytes: number, type: string, body: string): Packets {
+  const side = new TcpSide(1, 25);
+  yield* begin(side, smtpStart.slice(0, 3));
+  for (let index = 0; index < count; index++) {
+    for (const [sender, text] of smtpStart.slice(3, 9)) yield* side.says(sender, text);
+    yield* side.says('client', `Subject: x\r\n${type}\r\n\r\n`);
+    for (let round = 0; round < megabytes; round++) yield* side.says('client', body);
+    yield* side.says('client', '.\r\n');
+    yield* side.says('server', '250 ok\r\n');
+  }
 }
 
 /** Mails that grow side by side. */
@@ -223,11 +268,33 @@ const cases: Readonly<Record<string, Case>> = {
   'one mail in 375,000 segments of one octet': { packets: smtpInTinySegments },
   '100,000 connections with an open mail': { packets: () => manyConnections(100_000, openMail) },
   '100,000 connections with a hole in a mail': { packets: () => manyConnections(100_000, mailWithHole) },
+  '100,000 connections with an idle mailbox': {
+    packets: () => manyConnections(100_000, idleMailbox, 143),
+  },
+  '100,000 connections half open': { packets: () => manyConnections(100_000, halfOpen) },
+  '10,000 connections with a hole of 1 MB each': { packets: () => manyConnections(10_000, wideHole) },
   '5,000 connections, 200 octets one by one, no protocol': {
     packets: () => manyConnections(5000, undecided),
   },
   'one mail of 300 MB': { packets: () => endless(smtpStart, 'client', textOfMegabyte, 300) },
   '40 mails of 20 MB side by side': { packets: () => mailsSideBySide(40, 20) },
+  'five mails of 63 MB, an attachment each': {
+    packets: () =>
+      largeMails(5, 63, 'Content-Type: image/png\r\nContent-Transfer-Encoding: base64', base64OfMegabyte),
+  },
+  'five mails of 63 MB in quoted-printable': {
+    packets: () =>
+      largeMails(
+        5,
+        63,
+        'Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable',
+        line.replace('bright', '=E6=98=8E').repeat(Math.floor(megabyte / 80)),
+      ),
+  },
+  'five mails of 63 MB of HTML': {
+    packets: () =>
+      largeMails(5, 63, 'Content-Type: text/html; charset=gbk', `<p>${line}</p>`.repeat(megabyte / 88)),
+  },
   'one line of 300 MB in a mail': { packets: () => endless(smtpStart, 'client', 'x'.repeat(megabyte), 300) },
   'one command of 300 MB': {
     packets: () => endless(smtpStart.slice(0, 3), 'client', 'x'.repeat(megabyte), 300),

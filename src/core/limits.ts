@@ -42,7 +42,7 @@ export const packetLimits = {
   /** Datagrams waiting for fragments at the same time. */
   fragmentedDatagramsMax: 1024,
   /** Octets held in unfinished datagrams, all together. */
-  fragmentBytesMax: 32 << 20,
+  fragmentBytesMax: 16 << 20,
   /** Fragments are given up after this long in packet time (RFC 1122 §3.3.2: 60 to 120 s). */
   fragmentTimeoutSeconds: 60,
   /** Complete datagrams remembered so that copies of their fragments are known; 64 KiB each at worst. */
@@ -50,8 +50,8 @@ export const packetLimits = {
 } as const;
 
 export const streamLimits = {
-  /** Connections followed at once, 11 KiB each in the middle of a mail; the longest idle one is closed first. */
-  connectionsMax: 32_768,
+  /** Connections followed at once, 5 KiB each in the middle of a mail: 80 MB. The longest idle one is closed. */
+  connectionsMax: 16_384,
   /** Connections without an event so far: a flood of SYNs must not push out those that carry mail. */
   unopenedConnectionsMax: 16_384,
   /** Closed connections remembered, so that a late retransmission does not open a new one. */
@@ -69,7 +69,7 @@ export const streamLimits = {
   /** Out-of-order octets held for one direction before the hole is declared a gap. */
   heldBytesPerDirectionMax: 4 << 20,
   /** Out-of-order octets held in all connections together, `heldSegmentBytes` added for each segment. */
-  heldBytesMax: 128 << 20,
+  heldBytesMax: 24 << 20,
   /** What a held segment costs beside its octets: objects and the allocation. */
   heldSegmentBytes: 512,
   /** Segments held for one direction; tiny segments cost more than their octets. */
@@ -238,13 +238,18 @@ export const pipelineLimits = {
   batchRecords: 2000,
   batchBytes: 8 << 20,
   /** Octets of mails in progress, and of those that wait to be decoded, in memory; the rest is on disk. */
-  arenaBytes: 32 << 20,
+  arenaBytes: 16 << 20,
+  /** With a larger heap garbage is looked for sooner, see memory/heap-growth.ts: a usual day stays below. */
+  relaxedHeapBytes: 48 << 20,
+  heapGrowthPercent: 20,
   /** Mails of one share whose images are being written: enough to hide the disk's answer. */
   mailsInHandMax: 64,
   /** Octets of them; one larger mail is in hand alone. */
   mailBytesInHandMax: 8 << 20,
   /** Octets of the mails of one delivery, the last one not counted: their texts are held until it is written. */
   deliveryBytes: 4 << 20,
+  /** And so many mails: at the end of a capture thousands are over at once. */
+  deliveryMails: 500,
   /** Octets of mails whose deliveries a worker may be ahead of the slowest one. */
   deliveredBytesAheadMax: 16 << 20,
   /** Deliveries, one for each read, that a worker may be ahead of the slowest one. */

@@ -90,7 +90,7 @@ export class Conversation {
   #evidence: Evidence | null = null;
   #layerName: LayerName = 'plain';
   /** What was heard while the protocol is not told. */
-  #opening = new Opening();
+  #opening: Opening | undefined;
   #reversed = false;
   #encrypted = false;
   /** Why nothing of this can become mail. */
@@ -273,7 +273,7 @@ export class Conversation {
 
   #giveUp(why: string): void {
     this.#noMail = why;
-    this.#opening = new Opening();
+    this.#opening = undefined;
   }
 
   /** A run's report is read without its connections at hand. */
@@ -285,7 +285,8 @@ export class Conversation {
 
   /** Holds what is heard until the protocol is told, then replays it. */
   *#sniff(event: StreamEvent, depth: number): Generator<DialogueEvent> {
-    const opening = this.#opening;
+    const opening = this.#opening ?? new Opening();
+    this.#opening = opening;
     opening.hold(event);
     const { protocol: hint, isOfClient: hintIsOfClient } = this.#hint();
     const startKnown = this.#connection.handshakeSeen || this.#layers.length > 0;
@@ -295,7 +296,7 @@ export class Conversation {
     const rolesKnown = startKnown || isNoTls;
     const verdict = tellProtocol(opening, { hint, hintIsOfClient, rolesKnown, fromStart, isNoTls });
     if (verdict.kind === 'undecided') return;
-    this.#opening = new Opening();
+    this.#opening = undefined;
     this.#decide(verdict, opening.heldBytes);
     for (const each of opening.held) yield* this.#pass(isReversed(verdict) ? reverse(each) : each, depth);
   }

@@ -313,8 +313,12 @@ export class HalfStream {
     this.#offset = 0;
     this.#searchedPieces = 0;
     this.#searchedBytes = 0;
-    // Let go of what was read, in amortised constant time.
-    if (this.#head >= 64 && this.#head * 2 >= this.#pieces.length) {
+    // Let go of what was read, in amortised constant time, and at once where that is all: most conversations wait.
+    if (this.#head === this.#pieces.length) {
+      this.#pieces = [];
+      this.#settled = 0;
+      this.#head = 0;
+    } else if (this.#head >= 64 && this.#head * 2 >= this.#pieces.length) {
       this.#pieces = this.#pieces.slice(this.#head);
       this.#settled = Math.max(0, this.#settled - this.#head);
       this.#head = 0;

@@ -3,12 +3,14 @@ import { dialogueLimits } from '../core/limits.ts';
 import type { Sender, StreamEvent } from '../stream/types.ts';
 import type { Openings } from './protocol.ts';
 
+const nothing = Buffer.alloc(0);
+
 export class Opening implements Openings {
   #held: StreamEvent[] = [];
   #heldBytes = 0;
   #hasGap = false;
   #isOver = false;
-  readonly #parts: Record<Sender, Buffer> = { client: Buffer.alloc(0), server: Buffer.alloc(0) };
+  readonly #parts: Record<Sender, Buffer> = { client: nothing, server: nothing };
   /** Octets were lost behind what was heard of this side: what follows does not belong to it. */
   readonly #isEnded: Record<Sender, boolean> = { client: false, server: false };
 

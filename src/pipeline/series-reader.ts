@@ -12,14 +12,18 @@ import type { CaptureFile } from '../capture/types.ts';
 import type { Anomaly } from '../core/anomaly.ts';
 import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
-import { Conversation, type ConversationSummary } from '../dialogue/conversation.ts';
+import {
+  Conversation,
+  type ConversationOptions,
+  type ConversationSummary,
+} from '../dialogue/conversation.ts';
 import type { DialogueMemory } from '../dialogue/octets.ts';
 import type { PortTable } from '../dialogue/ports.ts';
 import { KeyLog } from '../dialogue/tls/key-log.ts';
 import type { DialogueEvent, RawMessage, Tally, Trace } from '../dialogue/types.ts';
 import { PacketDecoder } from '../packet/packet-decoder.ts';
 import { Reassembler } from '../stream/reassembler.ts';
-import type { Connection, StreamConsumer, StreamObserver } from '../stream/types.ts';
+import type { Connection, StreamConsumer, StreamEvent, StreamObserver } from '../stream/types.ts';
 import { OpenConversations } from './open-conversations.ts';
 import type { SeriesPlan } from './series-plan.ts';
 
@@ -107,6 +111,8 @@ export class SeriesReader {
   readonly #packets = new PacketDecoder();
   readonly #streams: Reassembler;
   readonly #open: OpenConversations;
+  readonly #conversationOptions: ConversationOptions;
+  readonly #sorter: Sorter;
   /** Completed since the last time the receiver was waited for. */
   #messages: RawMessage[] = [];
   #completedAt: Place[] = [];
@@ -130,6 +136,14 @@ export class SeriesReader {
     this.#options = options;
     this.#receiver = receiver;
     if (options.secrets) this.#keyLog.add(options.secrets);
+    this.#conversationOptions = { ...options, keyLog: this.#keyLog };
+    this.#sorter = {
+      sort: (event, conversation, firstCapture) => this.#sort(event, conversation, firstCapture),
+      end: (conversation) => {
+        receiver.conversation(conversation.summary);
+        this.#open.end(conversation);
+      },
+    };
     this.#open = new OpenConversations(plan.files);
     const observer: StreamObserver = {
       accept: (connection, firstCapture) => this.#accept(connection, firstCapture),
@@ -268,21 +282,9 @@ export class SeriesReader {
   }
 
   #accept(connection: Connection, firstCapture: number): StreamConsumer {
-    const conversation = new Conversation(connection, { ...this.#options, keyLog: this.#keyLog });
+    const conversation = new Conversation(connection, this.#conversationOptions);
     this.#open.begin(conversation, firstCapture);
-    let isOver = false;
-    return {
-      receive: (event) => {
-        for (const out of conversation.receive(event)) this.#sort(out, conversation, firstCapture);
-        const ends = (event.kind === 'close' && event.side === 'both') || !conversation.isOfInterest;
-        if (ends && !isOver) {
-          this.#receiver.conversation(conversation.summary);
-          this.#open.end(conversation);
-        }
-        isOver ||= ends;
-        return conversation.isOfInterest;
-      },
-    };
+    return new Consumer(conversation, firstCapture, this.#sorter);
   }
 
   #sort(event: DialogueEvent, conversation: Conversation, firstCapture: number): void {
@@ -323,5 +325,34 @@ export class SeriesReader {
   #isInProgress({ complete, direction }: RawMessage, firstCapture: number): boolean {
     if (this.#resumedFrom === undefined || firstCapture < this.#resumedFrom) return false;
     return !complete || direction !== 'retrieved';
+  }
+}
+
+interface Sorter {
+  sort(event: DialogueEvent, conversation: Conversation, firstCapture: number): void;
+  /** Called once: the conversation is over, or of no interest any more. */
+  end(conversation: Conversation): void;
+}
+
+/** An object with three fields and no closure: there is one for each of thousands of connections. */
+class Consumer implements StreamConsumer {
+  readonly #conversation: Conversation;
+  readonly #firstCapture: number;
+  readonly #sorter: Sorter;
+  #isOver = false;
+
+  constructor(conversation: Conversation, firstCapture: number, sorter: Sorter) {
+    this.#conversation = conversation;
+    this.#firstCapture = firstCapture;
+    this.#sorter = sorter;
+  }
+
+  receive(event: StreamEvent): boolean {
+    const conversation = this.#conversation;
+    for (const out of conversation.receive(event)) this.#sorter.sort(out, conversation, this.#firstCapture);
+    const ends = (event.kind === 'close' && event.side === 'both') || !conversation.isOfInterest;
+    if (ends && !this.#isOver) this.#sorter.end(conversation);
+    this.#isOver ||= ends;
+    return conversation.isOfInterest;
   }
 }

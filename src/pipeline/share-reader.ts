@@ -8,6 +8,7 @@ import { wellKnownPorts } from '../dialogue/ports.ts';
 import type { RawMessage } from '../dialogue/types.ts';
 import type { Job } from './job.ts';
 import { MailWriter } from './mail-writer.ts';
+import { adaptHeapGrowth } from './memory/heap-growth.ts';
 import type { ShareMemory } from './memory/share-memory.ts';
 import { compareRecords, type PlacedRecord, type PlacedRecords, type Rank } from './record-merge.ts';
 import { countAnomaly, emptyShareCounts, type ShareCounts } from './report.ts';
@@ -148,6 +149,7 @@ class ShareReader {
 
   /** Reading goes on while images are written and the delivery is on its way, but one delivery ahead only. */
   async #take(messages: readonly RawMessage[], { completedAt, upTo }: ReadSoFar): Promise<void> {
+    adaptHeapGrowth();
     this.#noteTrouble();
     await this.#before;
     const found = messages.map((raw, index) => rank(raw, completedAt[index] ?? upTo)).sort(compareRecords);
@@ -155,7 +157,7 @@ class ShareReader {
     let octets = 0;
     for (const { raw, ...place } of found) {
       this.#signal.throwIfAborted();
-      if (octets >= pipelineLimits.deliveryBytes) {
+      if (octets >= pipelineLimits.deliveryBytes || part.length >= pipelineLimits.deliveryMails) {
         this.#send(part, { upTo: place.completedAt, isPart: true });
         [part, octets] = [[], 0];
         // Many large mails that end together: their texts are not held side by side.

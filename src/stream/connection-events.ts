@@ -9,21 +9,25 @@ import type { Direction } from './direction.ts';
 import type { RunState } from './run-state.ts';
 import type { CloseReason, Connection, Sender, Sighting, StreamConsumer, StreamEvent } from './types.ts';
 
+/** Who tells of itself when it opens; `id` is its number. */
+interface Described {
+  describe(id: number): Connection;
+}
+
 export class ConnectionEvents {
   readonly #run: RunState;
-  /** Called when the connection opens; `id` is its number. */
-  readonly #describe: (id: number) => Connection;
+  readonly #described: Described;
   #connection: Connection | undefined;
   #consumer: StreamConsumer | undefined;
   #clientIsFirst = true;
   #state: 'unopened' | 'open' | 'ignored' | 'closed' = 'unopened';
-  readonly #finishedEarly: Direction[] = [];
+  #finishedEarly: Direction[] | undefined;
   readonly #firstCapture: number;
 
-  constructor(run: RunState, describe: (id: number) => Connection) {
+  constructor(run: RunState, described: Described) {
     this.#run = run;
     this.#firstCapture = run.capture;
-    this.#describe = describe;
+    this.#described = described;
   }
 
   get opened(): boolean {
@@ -70,7 +74,10 @@ export class ConnectionEvents {
 
   /** This side sends no more. */
   closeSide(direction: Direction): void {
-    if (this.#state === 'unopened') this.#finishedEarly.push(direction);
+    if (this.#state === 'unopened') {
+      this.#finishedEarly ??= [];
+      this.#finishedEarly.push(direction);
+    }
     if (this.#state !== 'open') return;
     this.#send({ kind: 'close', side: this.#senderOf(direction), reason: 'fin' });
   }
@@ -94,13 +101,15 @@ export class ConnectionEvents {
     if (this.#state !== 'unopened') return;
     const { counts, observer } = this.#run;
     counts.opened += 1;
-    const connection = this.#describe(counts.opened);
+    const connection = this.#described.describe(counts.opened);
     if (!connection.handshakeSeen) counts.midstreamStarts += 1;
     this.#connection = connection;
     this.#consumer = observer.accept(connection, this.#firstCapture);
     this.#state = 'open';
     this.#send({ kind: 'open', connection });
-    for (const direction of this.#finishedEarly.splice(0)) this.closeSide(direction);
+    const finished = this.#finishedEarly ?? [];
+    this.#finishedEarly = undefined;
+    for (const direction of finished) this.closeSide(direction);
   }
 
   #send(event: StreamEvent): void {

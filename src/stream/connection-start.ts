@@ -17,10 +17,12 @@ export interface WaitingSegment {
   readonly seen: Sighting;
 }
 
+const none: readonly WaitingSegment[] = [];
+
 export class ConnectionStart {
   readonly #run: RunState;
   readonly #flow: Flow;
-  #waiting: WaitingSegment[] = [];
+  #waiting: readonly WaitingSegment[] = none;
   #over = false;
   #endWaits = false;
   /** Segments of the connection up to the first that waits of the side that spoke last. */
@@ -92,7 +94,8 @@ export class ConnectionStart {
     const { limits, counts } = this.#run;
     if (carriesOctets(segment) || isEnding(segment)) {
       if (!this.#waiting.some((one) => one.sentByFirst === sentByFirst)) this.#lastNews = segments;
-      this.#waiting.push({ segment: this.#copy(segment), sentByFirst, seen: this.#run.seen });
+      const waiting = { segment: this.#copy(segment), sentByFirst, seen: this.#run.seen };
+      this.#waiting = [...this.#waiting, waiting];
       this.#endWaits ||= isEnding(segment);
       counts.heldOctets += segment.payloadLength;
       this.#run.heldCost += segment.payloadLength + limits.heldSegmentBytes;
@@ -116,7 +119,7 @@ export class ConnectionStart {
       this.#run.heldCost -= segment.payloadLength + limits.heldSegmentBytes;
     }
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = none;
     this.#over = true;
     return waiting;
   }

@@ -21,7 +21,6 @@ import { countDiscarded } from './counts.ts';
 import { Delivery } from './delivery.ts';
 import { Direction } from './direction.ts';
 import type { Flow } from './flow-table.ts';
-import { ownCopy } from './held-octets.ts';
 import type { RecencyLinks } from './recency-list.ts';
 import type { RunState } from './run-state.ts';
 import { carriesOctets, dataSequence, isAcknowledging, isReset } from './segment-facts.ts';
@@ -61,12 +60,12 @@ export class FollowedConnection implements Flow, RecencyLinks<FollowedConnection
     this.hash = hash;
     this.fingerprint = fingerprint;
     this.firstCapture = run.capture;
-    this.firstAddress = ownCopy(segment.sourceAddress, 0, segment.sourceAddress.length);
+    this.firstAddress = run.keepAddress(segment.sourceAddress);
     this.firstPort = segment.sourcePort;
-    this.secondAddress = ownCopy(segment.targetAddress, 0, segment.targetAddress.length);
+    this.secondAddress = run.keepAddress(segment.targetAddress);
     this.secondPort = segment.targetPort;
     this.#start = new ConnectionStart(run, this);
-    this.#events = new ConnectionEvents(run, (id) => this.#describe(id));
+    this.#events = new ConnectionEvents(run, this);
     this.#delivery = new Delivery(run, this.#events);
   }
 
@@ -244,7 +243,8 @@ export class FollowedConnection implements Flow, RecencyLinks<FollowedConnection
     return position >= 0 && position <= receiver.highest + limits.resetWindowBytes;
   }
 
-  #describe(id: number): Connection {
+  /** Called when the connection opens. */
+  describe(id: number): Connection {
     const { clientIsFirst, handshakeSeen } = this.#start;
     const first = endpoint(this.firstAddress, this.firstPort);
     const second = endpoint(this.secondAddress, this.secondPort);

@@ -11,6 +11,9 @@ export interface MailPorts {
   has(port: number): boolean;
 }
 
+/** Few, for the slab lives as long as one of its addresses is needed. */
+const addressSlabBytes = 4096;
+
 export class RunState {
   readonly observer: StreamObserver;
   readonly mailPorts: MailPorts;
@@ -26,6 +29,8 @@ export class RunState {
   #ipLength = 0;
   #ttl = 0;
   #sighting: Sighting | undefined;
+  #addresses = Buffer.alloc(0);
+  #addressesUsed = 0;
   #secondsNs = 0n;
   #secondsOfNs = 0;
 
@@ -49,6 +54,18 @@ export class RunState {
   /** Goes back to something seen before, whose octets were held. */
   lookAgain(sighting: Sighting): void {
     this.#sighting = sighting;
+  }
+
+  /** A copy. Addresses share buffers of their own: one each would cost many times their octets. */
+  keepAddress(address: Buffer): Buffer {
+    if (this.#addressesUsed + address.length > this.#addresses.length) {
+      this.#addresses = Buffer.allocUnsafeSlow(addressSlabBytes);
+      this.#addressesUsed = 0;
+    }
+    const start = this.#addressesUsed;
+    this.#addressesUsed += address.length;
+    address.copy(this.#addresses, start);
+    return this.#addresses.subarray(start, this.#addressesUsed);
   }
 
   /** Index of the capture file that is read. */

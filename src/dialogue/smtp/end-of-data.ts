@@ -295,7 +295,10 @@ export class DataText {
 
   #keepPiece(length: number, start: Place): void {
     const from = this.#log.length - length;
-    this.#pieces.push({ kind: 'data', from, length, start, last: start.seen });
+    const piece: Piece = { kind: 'data', from, length, start, last: start.seen };
+    // An array that grows has room for many.
+    if (this.#pieces.length === 0) this.#pieces = [piece];
+    else this.#pieces.push(piece);
     this.#length += length;
     if (this.#candidates.length === 0) this.#mergeBehind(looseAtEnd);
     else this.#settleSometimes();

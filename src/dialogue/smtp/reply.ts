@@ -56,7 +56,10 @@ export class ReplyReader {
 
   take(): Reply | ReplyGap | undefined {
     this.peek();
-    return this.#ready.shift();
+    const next = this.#ready.shift();
+    // An empty array holds on to its room.
+    if (this.#ready.length === 0) this.#ready = [];
+    return next;
   }
 
   /** Forgets all that is unread: what follows belongs to another layer. */

@@ -29,7 +29,10 @@ export class Transaction {
     if (characters > dialogueLimits.recipientCharactersMax) return;
     this.#recipientCharacters = characters;
     // A copy: a part of a string would keep the whole command.
-    this.#recipients.push(Buffer.from(address).toString());
+    const copy = Buffer.from(address).toString();
+    // Most mails have one recipient, and an array that grows has room for many.
+    if (this.#recipients.length === 0) this.#recipients = [copy];
+    else this.#recipients.push(copy);
   }
 
   /** A MAIL command or a recipient was accepted, or may have been. */

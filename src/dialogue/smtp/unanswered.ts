@@ -93,6 +93,8 @@ export class Unanswered {
       if (reply === null) this.#noteMissing();
     }
     this.#pending.shift();
+    // An empty array holds on to its room, in each of thousands of conversations.
+    if (this.#pending.length === 0) this.#pending = [];
     if (reply !== null) this.#trace(reply);
     return { pending: first, reply };
   }

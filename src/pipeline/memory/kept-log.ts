@@ -60,7 +60,9 @@ export class KeptLog {
   }
 
   addCell(cell: number): void {
-    this.#cells.push(cell);
+    // An array that grows has room for many, and most mails have few.
+    if (this.#cells.length < 4) this.#cells = [...this.#cells, cell];
+    else this.#cells.push(cell);
     this.#residentBytes += cellBytes(chunkSize(chunkAt(this.#length)));
   }
 
@@ -82,7 +84,8 @@ export class KeptLog {
       const start = chunkStart(chunk);
       const end = Math.min(start + cellBytes(chunkSize(chunk)), this.#length);
       const extent = this.#extents[chunk] ?? file.take(chunkSize(chunk));
-      this.#extents[chunk] = extent;
+      if (chunk < this.#extents.length) this.#extents[chunk] = extent;
+      else this.#extents = [...this.#extents, extent];
       const [cell = 0] = this.#cells;
       const offset = this.#spilled - start;
       const trouble = file.write(arena.octets(cell, offset, end - start), extent + offset);

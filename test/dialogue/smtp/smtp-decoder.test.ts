@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { dialogueLimits } from '../../../src/core/limits.ts';
 import { SmtpDecoder } from '../../../src/dialogue/smtp/smtp-decoder.ts';
 import type { RawMessage } from '../../../src/dialogue/types.ts';
 import type { StreamEvent } from '../../../src/stream/types.ts';
@@ -639,7 +640,7 @@ test('SmtpDecoder goes on without replies when too many octets wait for them', (
   const more: StreamEvent = { ...(start[2] as Extract<StreamEvent, { kind: 'data' }>), bytes };
   const below = hear(
     decoder,
-    Array.from({ length: 31 }, () => more),
+    Array.from({ length: (dialogueLimits.unreadBytesMax >> 20) - 1 }, () => more),
   );
   assert.deepEqual(below.events, []);
   const above = hear(decoder, [more, more]);
