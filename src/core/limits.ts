@@ -312,7 +312,7 @@ export const mysqlLimits = {
   heartbeatTimeoutMs: 2000,
   /** Statements a connection keeps prepared; a server keeps 16,382 for all of its connections. */
   preparedStatementsMax: 64,
-  /** Rows of one INSERT, a power of two: to prepare a longer one takes longer than it saves. */
+  /** Rows of one INSERT: to prepare a longer one takes longer than it saves. */
   insertRowsMax: 256,
   /** Octets of one INSERT, where the server's `max_allowed_packet` is not less. */
   insertBytesMax: 16 << 20,

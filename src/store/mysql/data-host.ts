@@ -44,7 +44,6 @@ export class DataHostConnections {
   #heartbeat: NodeJS.Timeout | undefined;
   #isBeating = false;
   #isClosed = false;
-  #turn = 0;
 
   /** `active`: the remembered place of the active master. */
   constructor(settings: DataHost, hooks: DataHostHooks, active = 0) {
@@ -121,7 +120,7 @@ export class DataHostConnections {
   /** Runs `work` on a server that serves reads; on the active master where that one fails. */
   async read<Value>(work: (connection: MysqlConnection) => Promise<Value>): Promise<Value> {
     const readers = this.#readers();
-    const reader = pick(readers, this.#turn++);
+    const reader = pick(readers);
     if (reader !== undefined && reader !== this.#master) {
       try {
         return await reader.pool.with(work);
@@ -318,11 +317,14 @@ function whyNoMaster(health: Health | undefined): string {
   return `Galera is ${status}, connected ${isConnected}, ready ${isReady}`;
 }
 
-/** In turn, each as often as its weight says; weight 0 counts as 1, as MyCat takes equal weights. */
-function pick(members: readonly Member[], turn: number): Member | undefined {
+/**
+ * By chance, each as often as its weight says; weight 0 counts as 1, as MyCat takes equal weights. Not in turn: three
+ * tables read one after another would be each on the same of three servers for ever.
+ */
+function pick(members: readonly Member[]): Member | undefined {
   const weights = members.map(({ weight }) => Math.max(1, Math.floor(weight)));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  let place = turn % Math.max(1, total);
+  let place = Math.floor(Math.random() * total);
   for (const [index, weight] of weights.entries()) {
     if (place < weight) return members[index];
     place -= weight;

@@ -35,12 +35,11 @@ export async function insertRows(
   if (table.keys === 'side') await insertSideKeys(connection, table, entries);
   const hidden = table.keys === 'hidden' ? ', mail_key, mail_rank, mail_capture' : '';
   const into = `INSERT INTO ${connection.qualified(table.name)} (${columnList}${hidden}) VALUES `;
-  const rows = entries.map((entry) => {
+  await insertMany(connection, into, entries, (entry) => {
     const values = rowValues(target, entry);
     if (table.keys === 'hidden') values.push(...keyValues(entry));
     return values;
   });
-  await insertMany(connection, into, rows);
 }
 
 /** Returns whether the row was written: another run may have stored more of the mail in the meantime. */
@@ -71,9 +70,12 @@ async function insertSideKeys(
 ): Promise<void> {
   const names = 'mail_key, mail_rank, mail_capture, table_name, id';
   const into = `INSERT INTO ${connection.qualified('mail_keys')} (${names}) VALUES `;
-  const rows = entries.map((entry) => [...keyValues(entry), table.name, String(entry.id)]);
   try {
-    await insertMany(connection, into, rows);
+    await insertMany(connection, into, entries, (entry) => [
+      ...keyValues(entry),
+      table.name,
+      String(entry.id),
+    ]);
   } catch (error) {
     throw isOfPrimary(error) ? keyTaken(error) : error;
   }
@@ -105,46 +107,74 @@ function keyValues({ key, rank, capture }: Entry): Parameter[] {
 }
 
 /**
- * Rows in as few statements as their number and octets allow. The sizes of statements are powers of two,
- * so that a connection prepares few and uses them again.
+ * Rows in as few statements as their number and octets allow. The values of the next are made while the server is
+ * at one.
  */
 async function insertMany(
   connection: MysqlConnection,
   into: string,
-  rows: readonly (readonly Parameter[])[],
+  entries: readonly Entry[],
+  valuesOf: (entry: Entry) => Parameter[],
 ): Promise<void> {
-  const [first] = rows;
-  if (first === undefined) return;
-  const octetsMax = Math.min(mysqlLimits.insertBytesMax, connection.facts.packetBytesMax);
-  const place = `(${first.map(() => '?').join(',')})`;
-  for (let start = 0; start < rows.length; ) {
-    const count = statementRows(rows, start, octetsMax);
-    const sql = `${into}${`${place},`.repeat(count - 1)}${place}`;
-    const parameters = rows.slice(start, start + count).flat();
-    const { affectedRows } = await connection.runPrepared(sql, parameters);
-    assert(affectedRows === count, `${count} rows were inserted, the server tells of ${affectedRows}`);
-    start += count;
+  const octetsMax = Math.min(mysqlLimits.insertBytesMax, connection.facts.packetBytesMax) - statementReserve;
+  let running = Promise.resolve();
+  for (const rows of statements(entries, valuesOf, octetsMax)) {
+    await running;
+    running = insertOnce(connection, into, rows);
+    // It is waited for in the next round, or below.
+    running.catch(() => {});
   }
+  await running;
 }
 
-function statementRows(rows: readonly (readonly Parameter[])[], start: number, octetsMax: number): number {
-  const countMax = Math.min(rows.length - start, mysqlLimits.insertRowsMax);
+/**
+ * Prepared where the statement will come again: of the greatest size, and of a single row. The rest of a batch, of
+ * any number of rows, goes as text: to prepare it costs more than it saves.
+ */
+async function insertOnce(
+  connection: MysqlConnection,
+  into: string,
+  rows: readonly (readonly Parameter[])[],
+): Promise<void> {
+  const place = `(${(rows[0] ?? []).map(() => '?').join(',')})`;
+  const sql = `${into}${`${place},`.repeat(rows.length - 1)}${place}`;
+  const isPrepared = rows.length === 1 || rows.length === mysqlLimits.insertRowsMax;
+  const values = rows.flat();
+  const { affectedRows } = await (isPrepared
+    ? connection.runPrepared(sql, values)
+    : connection.run(sql, values));
+  assert(
+    affectedRows === rows.length,
+    `${rows.length} rows were inserted, the server tells of ${affectedRows}`,
+  );
+}
+
+function* statements(
+  entries: readonly Entry[],
+  valuesOf: (entry: Entry) => Parameter[],
+  octetsMax: number,
+): Generator<readonly (readonly Parameter[])[]> {
+  let rows: Parameter[][] = [];
   let octets = 0;
-  let count = 0;
-  while (count < countMax) {
-    octets += rowOctets(rows[start + count] ?? []);
-    if (count > 0 && octets > octetsMax - statementReserve) break;
-    count++;
+  for (const entry of entries) {
+    const row = valuesOf(entry);
+    const more = rowOctets(row);
+    if (rows.length >= mysqlLimits.insertRowsMax || (rows.length > 0 && octets + more > octetsMax)) {
+      yield rows;
+      [rows, octets] = [[], 0];
+    }
+    rows.push(row);
+    octets += more;
   }
-  return 2 ** Math.floor(Math.log2(count));
+  if (rows.length > 0) yield rows;
 }
 
 /** For the packet's head and the types of parameters. */
 const statementReserve = 128 << 10;
 
-/** At most: no UTF-16 unit has more than three octets of UTF-8. */
+/** At most, also as text: no UTF-16 unit has more than three octets of UTF-8, and what is escaped has two. */
 function rowOctets(row: readonly Parameter[]): number {
   let octets = 0;
-  for (const value of row) octets += typeof value === 'string' ? value.length * 3 + 9 : 24;
+  for (const value of row) octets += typeof value === 'string' ? value.length * 3 + 9 : 40;
   return octets;
 }
