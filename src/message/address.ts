@@ -198,6 +198,7 @@ class AddressParser {
   }
 
   #decode(text: string): string {
+    if (text === '') return '';
     const decoded = decodeEncodedWords(text, this.#context);
     return decoded
       .replace(/[\x00-\x1f\x7f]/g, ' ')

@@ -42,6 +42,25 @@ const time = /(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?(?:[.,]\d+)?(?:\s*([AP]M)\b)?/
 
 /** `Fri, 28 Jan 2022 10:20:20 +0800` as `2022-01-28T10:20:20+08:00`; undefined where it cannot be read. */
 export function parseDate(value: string): string | undefined {
+  return parseUsual(value) ?? parseAny(value);
+}
+
+/** As RFC 5322 has it, and nearly every program: the long way comes to the same result. */
+const usual =
+  /^(?:[A-Z][a-z]{2}, )?(\d{1,2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4}) (\d\d):(\d\d):(\d\d) ([+-](?:0\d|1[0-4]))([0-5]\d)$/;
+
+function parseUsual(value: string): string | undefined {
+  const parts = usual.exec(value);
+  if (parts === null) return undefined;
+  const [, dayOfMonth, name = '', year, hour = '', minute = '', second = '', hours = '', minutes = ''] =
+    parts;
+  if (hour > '23' || minute > '59' || second > '60') return undefined;
+  const day = dayText(Number(year), monthOf(name), Number(dayOfMonth));
+  const offset = `${hours}:${minutes}`;
+  return day && `${day}T${hour}:${minute}:${second}${offset === '-00:00' ? '+00:00' : offset}`;
+}
+
+function parseAny(value: string): string | undefined {
   const text = value
     .slice(0, lengthMax)
     .replace(/\([^()]*\)/g, ' ')

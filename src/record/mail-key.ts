@@ -20,5 +20,6 @@ export function mailKey(
     raw.firstSequence,
   ];
   // No part can hold a line feed, so that no two lists of parts give the same text.
-  return hash('sha256', parts.join('\n')).slice(0, 32);
+  // From the octets: a part of the longer text would keep all of it, and stores keep these keys.
+  return hash('sha256', parts.join('\n'), 'buffer').toString('hex', 0, 16);
 }

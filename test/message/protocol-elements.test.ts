@@ -30,6 +30,17 @@ function table<Value>(
   });
 }
 
+it('parseDate reads what is written as the standard has it like the same with a comment behind it', () => {
+  for (const day of ['28 Jan 2022', '1 Feb 1899', '31 Apr 2022', '29 Feb 2024', '01 Dec 9999']) {
+    for (const clock of ['00:00:00', '23:59:60', '24:00:00', '09:61:00']) {
+      for (const zone of ['+0800', '-0000', '+1400', '+1500', '-0330']) {
+        const text = `Fri, ${day} ${clock} ${zone}`;
+        assert.equal(parseDate(text), parseDate(`${text} (comment)`), text);
+      }
+    }
+  }
+});
+
 table('parseDate', parseDate, [
   ['Fri, 28 Jan 2022 10:20:20 +0800', '2022-01-28T10:20:20+08:00'],
   ['28 Jan 22 10:20 EST', '2022-01-28T10:20:00-05:00'],

@@ -101,6 +101,24 @@ test('SqliteSink keeps the detail beside the row and replaces it with the row', 
   assert.deepEqual(detail(), sampleRecord(1).detail);
 });
 
+test('SqliteSink stores a batch of many statements, of two days, with a mail in it that comes again', async (context) => {
+  const sink = new SqliteSink(join(temporaryFolder(context), 'mails.sqlite'));
+  await sink.open();
+  const batch = Array.from({ length: 101 }, (_, index) =>
+    sampleRecord(index + 1, { columns: { insert_time: index % 3 === 0 ? '2022-01-29' : day } }),
+  );
+  batch[50] = incompleteRecord(51, 10);
+  batch.push(sampleRecord(51));
+  assert.deepEqual(await sink.write(batch), { added: 101, replaced: 1, known: 0 });
+  const rows = [...(await sink.sample(day, 200)), ...(await sink.sample('2022-01-29', 200))];
+  rows.sort((one, other) => Number(one.id) - Number(other.id));
+  assert.deepEqual(
+    rows.map((row) => [row.id, row.mail_subject, row.parse_sign]),
+    batch.slice(0, 101).map((_, index) => [index + 1, `mail ${index + 1}`, 1]),
+  );
+  await sink.close();
+});
+
 test('SqliteSink gives the first rows of a day over all protocols', async (context) => {
   const { sink } = await written(context, [
     sampleRecord(1, { protocol: 'imap' }),
