@@ -167,6 +167,10 @@ export const tlsLimits = {
   recordsRefusedMax: 8,
   /** Octets of one direction deciphered in vain before it is given up: forged headers cost without end. */
   wastedBytesMax: 64 << 20,
+  /** Of these so many at once, a few records of the largest size tried with all numbers, */
+  wastedBytesFree: 4 << 20,
+  /** and so many more for each octet captured, so that what is small costs little. */
+  wastedPerByte: 64,
   /** A line of a key log; the longest known label with its two values takes 260. */
   keyLogLineBytesMax: 512,
   /** Sessions a key log may hold: some 600 octets each, and captures bring their own key logs. */

@@ -136,11 +136,14 @@ export interface Unstuffed {
 export class DotUnstuffer {
   readonly #scanner = new DotLineScanner();
   readonly #lineEnds: 'crlf' | 'any';
+  readonly #endIsKnown: boolean;
   /** Octets held back because they may belong to the end. */
   #held: Run[] = [];
 
-  constructor(lineEnds: 'crlf' | 'any') {
+  /** `endIsKnown`: what is pushed is text to its end; a line of one dot in it was none to the receiver. */
+  constructor(lineEnds: 'crlf' | 'any', endIsKnown = false) {
     this.#lineEnds = lineEnds;
+    this.#endIsKnown = endIsKnown;
   }
 
   /** What comes out are views of the octets of `run`, which may change afterwards. */
@@ -152,6 +155,7 @@ export class DotUnstuffer {
     /** Octets before this one are out, or are dots that were added; counted as the scanner does. */
     let done = base - heldBytes;
     for (const line of this.#scanner.scan(run.bytes)) {
+      if (line.kind === 'end' && this.#endIsKnown) continue;
       const isEnd = line.kind === 'end' && (this.#lineEnds === 'any' || isStrictEnd(line));
       // To who knows CRLF only, CRLF.LF begins a line of a dot and more.
       if (!isEnd && this.#lineEnds === 'crlf' && !line.afterCrlf) continue;

@@ -59,7 +59,11 @@ export function tellProtocol(openings: Openings, circumstances: Circumstances): 
   if (wrapper !== undefined && wrapper !== 'maybe') return wrapper;
   if (wrapper === 'maybe' && !openings.final) return undecided;
   if (client.length === 0 && !openings.final && mayBeProxyAnswer(server)) return undecided;
-  const sides = [hearSide(server, 'server', circumstances), hearSide(client, 'client', circumstances)];
+  const { final } = openings;
+  const sides = [
+    hearSide(server, 'server', circumstances, final),
+    hearSide(client, 'client', circumstances, final),
+  ];
   const heard = sides.flatMap((side) => side.heard);
   const foreign = sides.find((side) => side.foreign !== undefined)?.foreign;
   if (foreign !== undefined && circumstances.fromStart) return { kind: 'none', what: foreign };
@@ -101,7 +105,7 @@ interface Side {
   readonly state: 'silent' | 'heard' | 'open' | 'no';
 }
 
-function hearSide(opening: Buffer, sender: Sender, { rolesKnown }: Circumstances): Side {
+function hearSide(opening: Buffer, sender: Sender, { rolesKnown }: Circumstances, final: boolean): Side {
   if (opening.length === 0) return { heard: [], foreign: undefined, isText: true, state: 'silent' };
   const lineFeed = opening.indexOf(0x0a);
   const lineEnd = Math.min(lineFeed < 0 ? opening.length : lineFeed, openingBytesMax);
@@ -109,12 +113,14 @@ function hearSide(opening: Buffer, sender: Sender, { rolesKnown }: Circumstances
   const foreign = foreignProtocol(text);
   const isText = isTextual(opening, lineEnd);
   if (!isText) return { heard: [], foreign: foreign ?? binary, isText, state: 'no' };
+  const mayGoOn = lineFeed < 0 && opening.length < openingBytesMax && !final;
+  // The rest of the line may be no text.
+  if (mayGoOn) return { heard: [], foreign, isText, state: 'open' };
   const heard = phrases
     .filter(({ voice, pattern }) => (!rolesKnown || voice === sender) && pattern.test(text))
     .map((phrase) => ({ phrase, sender }));
   if (heard.length > 0) return { heard, foreign, isText, state: 'heard' };
-  const mayGoOn = lineFeed < 0 && opening.length < openingBytesMax;
-  return { heard, foreign, isText, state: mayGoOn ? 'open' : 'no' };
+  return { heard, foreign, isText, state: 'no' };
 }
 
 /** No control characters in the first line but those of text (tab, CR, ESC of ISO-2022). */

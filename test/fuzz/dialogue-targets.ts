@@ -207,13 +207,18 @@ function recut(events: readonly StreamEvent[], random: SeededRandom): StreamEven
   });
 }
 
-/** Plays an event as the stream stage does: its octets are gone after the call. */
+/** Plays an event as the stream stage does: its octets, and views of them, are gone after the call. */
 function receive(decoder: Decoder, event: StreamEvent): unknown[] {
   if (event.kind !== 'data') return [...decoder.receive(event)];
   const bytes = Buffer.from(event.bytes);
-  const events = [...decoder.receive({ ...event, bytes })];
+  const events = [...decoder.receive({ ...event, bytes })].map(withOwnBytes);
   bytes.fill(0xaa);
   return events;
+}
+
+function withOwnBytes(event: unknown): unknown {
+  const { bytes } = event as { readonly bytes?: unknown };
+  return Buffer.isBuffer(bytes) ? { ...(event as object), bytes: Buffer.from(bytes) } : event;
 }
 
 function overhear(decoder: Decoder, events: readonly StreamEvent[], input: Input): string {

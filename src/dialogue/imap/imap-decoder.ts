@@ -144,7 +144,7 @@ export class ImapDecoder implements DialogueDecoder {
     if (command !== undefined || !this.#holdsAnswer()) this.#clientWentOn = true;
     // The server may end an exchange by itself; then a command follows instead of a response.
     const known = command !== undefined && isSurelyCommand(lineOf(unit));
-    const endedByServer = this.#held !== undefined && known;
+    const endedByServer = this.#holdsAnswer() && known;
     const inside = endedByServer ? undefined : this.#inside;
     this.#inside = undefined;
     this.#trace('client', unit, inside === 'sasl' ? 'secret' : known ? 'command' : 'noise');

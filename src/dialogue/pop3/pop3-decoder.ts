@@ -18,7 +18,7 @@ import { answersLost } from './answers-lost.ts';
 import { type AnswerForm, answerForm, type Command, parseCommand, withoutSecrets } from './command.ts';
 import type { MailText } from './mail-text.ts';
 import { isTransmission, letsReadOn, type Pending } from './pending.ts';
-import { guessAnswerForm, isAnswerLine } from './server-only.ts';
+import { firstLine, guessAnswerForm, isAnswerLine, secondLine } from './server-only.ts';
 import { type Doubt, Session } from './session.ts';
 import { ShiftedAnswers } from './shifted-answers.ts';
 
@@ -32,6 +32,9 @@ type Reading =
 
 /** Octets that are looked at to tell what an answer is. */
 const lookAheadBytesMax = 4096;
+
+/** The end of a mail and the beginning of the next answer: enough to know them behind a hole. */
+const endAndAnswerBytes = '.\r\n+OK\r\n'.length;
 
 const answers: Reading = { kind: 'answers' };
 
@@ -243,7 +246,8 @@ export class Pop3Decoder implements DialogueDecoder {
   }
 
   #begin(form: AnswerForm, command: Command | undefined, answer: Line): void {
-    const begin = this.#server.place ?? answer.start;
+    // Behind the answer, be there a mail or none: what has come of it must not matter.
+    const begin = { sequence: (answer.start.sequence + answer.wireBytes) >>> 0, seen: answer.last };
     if (form === 'mail') this.#reading = this.#session.beginMail(command, begin, answer);
     if (form === 'listing') {
       this.#reading = { kind: 'listing', verb: command?.verb ?? '', begun: answer.start.seen };
@@ -298,6 +302,8 @@ export class Pop3Decoder implements DialogueDecoder {
     if (place === undefined) return this.#resumeWithoutOctets(gap, within);
     if (!this.#clientReadUpTo(place.seen)) return false;
     const start = this.#server.peek(lookAheadBytesMax);
+    const isAll = this.#serverFinished || this.#server.unreadBytes > start.length;
+    if (start.length < endAndAnswerBytes && !isAll) return false;
     const isAnswer = isAnswerLine(start.toString('latin1', 0, 6));
     if (isAnswer && this.#pending.length > 1 && !this.#nextLineIsThere) return false;
     this.#reading = within;
@@ -331,7 +337,7 @@ export class Pop3Decoder implements DialogueDecoder {
     if (within.kind !== 'mail') return;
     within.mail.addGap(gap);
     // The end of the mail sent in a packet of its own is as good as an end.
-    const start = this.#server.peek(9).toString('latin1');
+    const start = this.#server.peek(endAndAnswerBytes).toString('latin1');
     if (start !== '.\r\n' && !/^\.\r\n(?:\+OK|-ERR)/.test(start)) return;
     this.#server.takeRun(3);
     this.#endMail(within.mail, true);
@@ -386,13 +392,4 @@ export class Pop3Decoder implements DialogueDecoder {
 function beginOf(reading: Reading): Sighting | undefined {
   if (reading.kind === 'mail') return reading.mail.begun;
   return reading.kind === 'listing' ? reading.begun : undefined;
-}
-
-function firstLine(bytes: Buffer): string | undefined {
-  const lineFeed = bytes.indexOf(0x0a);
-  return lineFeed < 0 ? undefined : bytes.toString('latin1', 0, lineFeed).trimEnd();
-}
-
-function secondLine(bytes: Buffer): string | undefined {
-  return firstLine(bytes.subarray(bytes.indexOf(0x0a) + 1));
 }

@@ -22,3 +22,13 @@ export function isAnswerLine(line: string): boolean {
 export function beginsLikeMail(text: Buffer): boolean {
   return headerLine.test(text.toString('latin1', 0, 128));
 }
+
+/** Undefined while it has no end. */
+export function firstLine(bytes: Buffer): string | undefined {
+  const lineFeed = bytes.indexOf(0x0a);
+  return lineFeed < 0 ? undefined : bytes.toString('latin1', 0, lineFeed).trimEnd();
+}
+
+export function secondLine(bytes: Buffer): string | undefined {
+  return firstLine(bytes.subarray(bytes.indexOf(0x0a) + 1));
+}

@@ -236,7 +236,7 @@ export class DataText {
   }
 
   #undoDots(length: number, lineEnds: 'crlf' | 'any', collector: MessageCollector): void {
-    const unstuffer = new DotUnstuffer(lineEnds);
+    const unstuffer = new DotUnstuffer(lineEnds, true);
     if (this.#isTail) unstuffer.skipGap();
     let at = 0;
     for (const piece of this.#pieces) {

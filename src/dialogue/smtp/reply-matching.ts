@@ -88,9 +88,9 @@ function matchAcrossGap(context: MatchContext): Match {
     return next === undefined ? { kind: 'missing', count: pending.length } : matchReply(context);
   }
   if (!serverFinished && !context.clientReadUpTo(reply.seen)) return wait;
+  // As many replies as there are commands tell more than one, and the same however they were cut.
+  if (moreMayCome && behind.length < Math.min(pending.length, comparedMax)) return wait;
   const lost = countLost(pending, behind, context.clientNext);
-  const isGuess = lost === undefined || lost === pending.length;
-  if (isGuess && moreMayCome && behind.length < Math.min(pending.length, comparedMax)) return wait;
   replies.take();
   return lost === undefined || lost === 0 ? matchReply(context) : { kind: 'missing', count: lost };
 }

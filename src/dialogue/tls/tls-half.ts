@@ -38,6 +38,8 @@ export class TlsHalf {
   #refusedCount = 0;
   /** Octets deciphered in vain. */
   #wastedBytes = 0;
+  /** Octets up to the end of the record that was tried last. */
+  #triedUntil = 0;
   /** Up to this offset of the direction every record was read. */
   #readUntil = 0;
   #firstSequence: number | undefined;
@@ -136,7 +138,8 @@ export class TlsHalf {
   }
 
   get wasteIsExceeded(): boolean {
-    return this.#wastedBytes > tlsLimits.wastedBytesMax;
+    const { wastedBytesMax, wastedBytesFree, wastedPerByte } = tlsLimits;
+    return this.#wastedBytes > Math.min(wastedBytesMax, wastedBytesFree + this.#triedUntil * wastedPerByte);
   }
 
   /** Application data in order. */
@@ -185,6 +188,7 @@ export class TlsHalf {
   }
 
   #try(epoch: Epoch, from: number, tries: number, record: TlsRecord) {
+    this.#triedUntil = record.offset + HEADER_BYTES + record.fragment.length;
     for (let sequenceNumber = from; sequenceNumber < from + tries; sequenceNumber++) {
       const opened = epoch.opener.open(record, sequenceNumber);
       if (opened) return { opened, epoch, sequenceNumber };

@@ -1,0 +1,84 @@
+/** What is heard depends on what was said, not on how it was cut into packets. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ImapDecoder } from '../../src/dialogue/imap/imap-decoder.ts';
+import { Pop3Decoder } from '../../src/dialogue/pop3/pop3-decoder.ts';
+import { SmtpDecoder } from '../../src/dialogue/smtp/smtp-decoder.ts';
+import type { DialogueDecoder } from '../../src/dialogue/types.ts';
+import type { Connection, StreamEvent } from '../../src/stream/types.ts';
+import { client, cuts, lost, server, type Turn } from '../support/conversation.ts';
+import { connection, hear } from '../support/dialogue.ts';
+import { overhearAll } from '../support/overhear.ts';
+
+/** Mails and anomalies of the turns, which are the same whole, by line and by octet. */
+function heard(turns: readonly Turn[], begin: (connection: Connection) => DialogueDecoder): string[] {
+  const ways = cuts(turns).filter(([way]) => way !== 'server first');
+  const [first, ...others] = ways.map(([, events]) => shown(begin, events));
+  for (const [index, other] of others.entries()) assert.deepEqual(other, first, ways[index + 1]?.[0]);
+  return first ?? [];
+}
+
+function shown(begin: (connection: Connection) => DialogueDecoder, events: readonly StreamEvent[]): string[] {
+  return hear(begin(connection), events).events.flatMap((event) => {
+    if (event.kind === 'anomaly') return [event.code];
+    if (event.kind !== 'message') return [];
+    const { octets, complete, missing, firstSequence, user } = event;
+    const text = JSON.stringify(octets.read().toString('latin1'));
+    return [`${text} ${complete} ${JSON.stringify(missing)} at ${firstSequence} of ${user}`];
+  });
+}
+
+const smtp = (known: Connection): DialogueDecoder => new SmtpDecoder(known, { trace: false });
+const pop3 = (known: Connection): DialogueDecoder => new Pop3Decoder(known, { trace: false });
+const imap = (known: Connection): DialogueDecoder => new ImapDecoder(known, { trace: false });
+
+test('SmtpDecoder keeps a line of one dot in a text that ended behind it', () => {
+  const turns = [client('DATA\n'), server('354 \n'), client('\n.\nM\n.\r\n')];
+  assert.deepEqual(heard(turns, smtp), ['"\\n.\\nM\\n" true [] at 1006 of null']);
+});
+
+test('SmtpDecoder pairs the replies behind a hole with as many commands as there are', () => {
+  const turns = [lost(server('2')), client('\nDATA\n'), server('250\n250\n'), client('QUIT\r\n')];
+  assert.ok(heard(turns, smtp).length <= 2);
+});
+
+test('Pop3Decoder knows the end of a mail behind a hole, octet by octet, too', () => {
+  const turns = [
+    server('+OK\r\n'),
+    client('RETR 1\r\n'),
+    server('+OK\r\nabc'),
+    lost(server('de\r\n')),
+    server('.\r\n'),
+    client('QUIT\r\n'),
+    server('+OK\r\n'),
+  ];
+  assert.deepEqual(heard(turns, pop3), ['"abc" false [{"offset":3,"length":4}] at 1011 of null']);
+});
+
+test('Pop3Decoder knows the place of an empty mail', () => {
+  const turns = [server('+OK\r\n'), client('RETR 1\r\n'), server('+OK\r\n.\r\n'), client('QUIT\r\n')];
+  assert.deepEqual(heard(turns, pop3), ['"" true [] at 1011 of null']);
+});
+
+test('ImapDecoder takes no second continuation for the end of an exchange', () => {
+  const turns = [
+    server('* OK hi\r\n'),
+    client('1 AUTHENTICATE CRAM-MD5\r\n5 ID\r\n'),
+    server('+\r\n+ \r\n'),
+    client('Ym94NDkg\r\n'),
+    server('1 OK\r\n'),
+    client('2 FETCH 1 BODY[]\r\n'),
+    server('* 1 FETCH (BODY[] "mail")\r\n2 OK\r\n'),
+  ];
+  assert.deepEqual(
+    heard(turns, imap).map((each) => each.split(' ').at(-1)),
+    ['box49'],
+  );
+});
+
+test('Conversation tells a protocol by lines that are there to their end', () => {
+  for (const greeting of ['* OK \x02', '+OK ready \xff']) {
+    const turns = [server(Buffer.from(greeting, 'latin1'))];
+    overhearAll(turns, {}, ({ summary }, cut) => assert.equal(summary.kind, 'other', cut));
+  }
+});
