@@ -74,7 +74,7 @@ export class Fuzzer {
     this.#coverage.fresh(true);
     while (cpuMs() < until) {
       await this.#batch();
-      if (this.#random.chance(0.02)) await this.#stretch();
+      if (this.#random.chance(0.06)) await this.#stretch();
     }
     return this.result;
   }
@@ -219,7 +219,7 @@ export class Fuzzer {
   async #stretch(): Promise<void> {
     const input = this.#choose();
     const stretched = this.#random.chance(0.5)
-      ? stretcherOfPiece(input, this.#random)
+      ? stretcherOfPiece(input, this.#target, this.#random)
       : stretcherOfPieces(input, this.#random);
     if (stretched === undefined) return;
     const failure = await this.#judgeGrowth(stretched(stretchedBytes), stretched(stretchedBytes * 4));
@@ -251,12 +251,14 @@ export class Fuzzer {
 
 type Stretcher = (octets: number) => Input;
 
-/** A few octets of one piece come again and again. */
-function stretcherOfPiece(input: Input, random: SeededRandom): Stretcher | undefined {
+/** A few octets of one piece, or words of the protocol, come again and again. */
+function stretcherOfPiece(input: Input, { words }: Target, random: SeededRandom): Stretcher | undefined {
   const index = random.integer(input.length);
   const bytes = input[index]?.bytes ?? Buffer.alloc(0);
   const from = random.integer(bytes.length);
-  const part = bytes.subarray(from, from + 1 + random.integer(random.chance(0.5) ? 8 : 200));
+  const own = bytes.subarray(from, from + 1 + random.integer(random.chance(0.5) ? 8 : 200));
+  const some = Array.from({ length: 1 + random.integer(3) }, () => random.pick(words) ?? own);
+  const part = random.chance(0.5) ? own : Buffer.concat(some);
   if (part.length === 0) return undefined;
   return (octets) => {
     const middle = Buffer.concat(Array.from({ length: Math.ceil(octets / part.length) }, () => part));
