@@ -110,9 +110,9 @@ export const dialogueLimits = {
   mailGapsMax: 10_000,
   /** Unread octets of one direction while the other side's answer is awaited. */
   unreadBytesMax: 8 << 20,
-  /** The same where much is held already; a window of TCP, so that only who waits for long is cut short. */
-  unreadBytesMin: 64 << 10,
-  /** Octets that all conversations of one share hold unread, their objects included. */
+  /** The same where much is held already: some packets, so that only who waits for long is cut short. */
+  unreadBytesMin: 8 << 10,
+  /** Octets of all conversations of one share whose protocol is not told, their objects included. */
   heldBytesMax: 32 << 20,
   /** Commands waiting for their reply. */
   unansweredMax: 4096,

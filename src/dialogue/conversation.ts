@@ -8,6 +8,7 @@ import type { Connection, Sender, StreamEvent } from '../stream/types.ts';
 import { DeflateLayer } from './deflate-layer.ts';
 import { ImapDecoder } from './imap/imap-decoder.ts';
 import type { Layer, LayerEvent, LayerNote } from './layer.ts';
+import { heapMemory } from './octets.ts';
 import { Opening } from './opening.ts';
 import { Pop3Decoder } from './pop3/pop3-decoder.ts';
 import type { PortTable } from './ports.ts';
@@ -273,6 +274,7 @@ export class Conversation {
 
   #giveUp(why: string): void {
     this.#noMail = why;
+    this.#opening?.release();
     this.#opening = undefined;
   }
 
@@ -285,7 +287,7 @@ export class Conversation {
 
   /** Holds what is heard until the protocol is told, then replays it. */
   *#sniff(event: StreamEvent, depth: number): Generator<DialogueEvent> {
-    const opening = this.#opening ?? new Opening();
+    const opening = this.#opening ?? new Opening(this.#options.memory ?? heapMemory);
     this.#opening = opening;
     opening.hold(event);
     const { protocol: hint, isOfClient: hintIsOfClient } = this.#hint();
@@ -297,6 +299,7 @@ export class Conversation {
     const verdict = tellProtocol(opening, { hint, hintIsOfClient, rolesKnown, fromStart, isNoTls });
     if (verdict.kind === 'undecided') return;
     this.#opening = undefined;
+    opening.release();
     this.#decide(verdict, opening.heldBytes);
     for (const each of opening.held) yield* this.#pass(isReversed(verdict) ? reverse(each) : each, depth);
   }

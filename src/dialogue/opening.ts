@@ -1,12 +1,17 @@
 /** What was heard of a conversation while its protocol is not told, to be replayed when it is. */
 import { dialogueLimits } from '../core/limits.ts';
 import type { Sender, StreamEvent } from '../stream/types.ts';
+import type { DialogueMemory } from './octets.ts';
 import type { Openings } from './protocol.ts';
+
+/** An event with its copy and its sighting; measured. */
+const eventCost = 400;
 
 const nothing = Buffer.alloc(0);
 
 export class Opening implements Openings {
   #held: StreamEvent[] = [];
+  readonly #memory: DialogueMemory;
   #heldBytes = 0;
   #hasGap = false;
   #isOver = false;
@@ -14,8 +19,28 @@ export class Opening implements Openings {
   /** Octets were lost behind what was heard of this side: what follows does not belong to it. */
   readonly #isEnded: Record<Sender, boolean> = { client: false, server: false };
 
+  constructor(memory: DialogueMemory) {
+    this.#memory = memory;
+  }
+
+  /** What it holds is replayed, or dropped. */
+  release(): void {
+    this.#memory.hold(-this.#cost);
+  }
+
+  /** Octets, and the objects that they are in. */
+  get #cost(): number {
+    return this.#heldBytes + this.#held.length * eventCost;
+  }
+
   /** Copies what it keeps. */
   hold(event: StreamEvent): void {
+    this.#memory.hold(-this.#cost);
+    this.#keep(event);
+    this.#memory.hold(this.#cost);
+  }
+
+  #keep(event: StreamEvent): void {
     switch (event.kind) {
       case 'data': {
         const bytes = Buffer.from(event.bytes);
@@ -59,7 +84,9 @@ export class Opening implements Openings {
   /** The conversation is over, or enough of it is held. */
   get final(): boolean {
     const { sniffBytesMax, sniffEventsMax } = dialogueLimits;
-    return this.#isOver || this.#heldBytes >= sniffBytesMax * 2 || this.#held.length >= sniffEventsMax;
+    if (this.#isOver || this.#heldBytes >= sniffBytesMax * 2 || this.#held.length >= sniffEventsMax)
+      return true;
+    return this.#cost > this.#memory.unreadBytesMax;
   }
 
   #append(sender: Sender, bytes: Buffer): void {

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { heapMemory } from '../../src/dialogue/octets.ts';
+import { Opening } from '../../src/dialogue/opening.ts';
+import type { StreamEvent } from '../../src/stream/types.ts';
+import { client, cuts } from '../support/conversation.ts';
+
+test('Opening is final where more than memory grants is held, and takes back what it told', () => {
+  let held = 0;
+  let unreadBytesMax = 2000;
+  const memory = {
+    ...heapMemory,
+    get unreadBytesMax() {
+      return unreadBytesMax;
+    },
+    hold: (octets: number) => {
+      held += octets;
+    },
+  };
+  const [, whole] = cuts([client('x')], { close: 'none' })[0] as [string, StreamEvent[]];
+  const octet = whole.find(({ kind }) => kind === 'data') as StreamEvent;
+  const opening = new Opening(memory);
+  let events = 0;
+  while (!opening.final) {
+    opening.hold(octet);
+    events++;
+  }
+  assert.ok(held > 2000 && events < 10, `${held} octets in ${events} events`);
+  unreadBytesMax = held;
+  assert.equal(opening.final, false);
+  unreadBytesMax = held - 1;
+  assert.equal(opening.final, true);
+  opening.release();
+  assert.equal(held, 0);
+});
