@@ -300,6 +300,12 @@ function singleServer(): void {
       /smtp_2022_02_03 was dropped/,
     ],
     [
+      'a move between data nodes that was not finished',
+      `INSERT INTO mailproc_place VALUES ('0123456789abcdef', '2022-01-29', 1, '2022-01-28')`,
+      'mysql.move-unfinished',
+      /^1 mails on their way from 2022-01-28 to 2022-01-29/,
+    ],
+    [
       'a sequence that is behind',
       `UPDATE MYCAT_SEQUENCE SET current_value = -99`,
       'mysql.sequence-behind',

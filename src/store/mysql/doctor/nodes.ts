@@ -18,7 +18,7 @@ import { mayDo, rightsFindings } from './rights.ts';
 import { type GreatestId, greatestId, sequenceFindings } from './sequence.ts';
 import type { Examined } from './server-status.ts';
 import { standByRights } from './stand-by-rights.ts';
-import { dayTables, missingDays, type NodeTable, tableFindings } from './tables.ts';
+import { dayTables, missingDays, moveFindings, type NodeTable, tableFindings } from './tables.ts';
 
 export interface NodesSeen {
   readonly seen: readonly string[];
@@ -123,6 +123,7 @@ async function visit(settings: ClusterSettings, dataNode: DataNode, post: Examin
     hasMonthView: (table: NodeTable) => isMonthOnOneNode(settings, table),
   };
   findings.push(...(await attempt([], () => tableFindings(connection, tables, wishes))));
+  findings.push(...(await attempt([], () => moveFindings(connection, dataNode.database))));
   const greatest = await attempt(undefined, () => greatestId(connection, tables));
   const written = await attempt([], () => writtenCaptures(connection));
   const entries = await attempt(noEntries, () => readEntries(connection));

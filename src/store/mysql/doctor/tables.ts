@@ -5,7 +5,7 @@ import { type Finding, listed } from '../../finding.ts';
 import { dayOfTable } from '../../row.ts';
 import type { MysqlConnection } from '../connection.ts';
 import { type BrokenView, brokenMonthViews, isInMonthView } from '../month-view.ts';
-import { checkId, type DayTable, describeDayTable } from '../schema.ts';
+import { checkId, type DayTable, describeDayTable, missingTables } from '../schema.ts';
 
 export interface NodeTable {
   readonly name: string;
@@ -113,6 +113,22 @@ function textFindings(table: DayTable): Finding[] {
   const what =
     'its utf8 has no characters of four octets: emoji and rare Chinese become U+FFFD, and are counted';
   return [{ code: 'mysql.table-utf8', weight: 'note', about, what, remedy: convert }];
+}
+
+/** Mails that a run took to another data node and was killed at: until it is run again they are on both. */
+export async function moveFindings(connection: MysqlConnection, database: string): Promise<Finding[]> {
+  if ((await missingTables(connection, ['mailproc_place'])).length > 0) return [];
+  const rows = await connection.rows(
+    `SELECT from_day AS left_day, day, COUNT(*) AS mails FROM mailproc_place WHERE from_day IS NOT NULL
+      GROUP BY from_day, day ORDER BY from_day, day`,
+  );
+  return rows.map((row) => ({
+    code: 'mysql.move-unfinished',
+    weight: 'problem',
+    about: `database ${database}`,
+    what: `${Number(row['mails'])} mails on their way from ${String(row['left_day'])} to ${String(row['day'])} may be in both tables: a run was killed, or is just at it`,
+    remedy: `run ${String(row['day'])} again`,
+  }));
 }
 
 /**
