@@ -29,6 +29,8 @@ interface OpenFile {
   readonly outdated: Set<number>;
   /** Octets that are durable whole lines. */
   bytes: number;
+  /** One for all batches: a block is as large as many of them. */
+  readonly writer: PieceWriter;
 }
 
 export class NdjsonFileSink implements Sink {
@@ -52,7 +54,15 @@ export class NdjsonFileSink implements Sink {
     let handle: FileHandle | undefined;
     try {
       handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-      const file = { path, handle, lock, known: new KnownMails(), outdated: new Set<number>(), bytes: 0 };
+      const file = {
+        path,
+        handle,
+        lock,
+        known: new KnownMails(),
+        outdated: new Set<number>(),
+        bytes: 0,
+        writer: new PieceWriter(handle),
+      };
       await load(file);
       this.#file = file;
     } catch (error) {
@@ -155,7 +165,8 @@ function notOurs(path: string, offset: number): MailprocError {
 async function append(file: OpenFile, plan: Plan): Promise<void> {
   const offsets: number[] = [];
   let position = file.bytes;
-  const writer = new PieceWriter(file.handle, position);
+  const { writer } = file;
+  writer.begin(position);
   for (const { record, mail } of plan.writes) {
     offsets.push(position);
     position += writer.add(formatLine(mail.id, record));
@@ -179,7 +190,7 @@ async function compact(file: OpenFile): Promise<void> {
   const { mode } = await file.handle.stat();
   const target = await open(path, 'wx', mode & 0o777);
   try {
-    const writer = new PieceWriter(target, 0);
+    const writer = new PieceWriter(target);
     for await (const { offset, bytes } of readLines(file.handle)) {
       if (file.outdated.has(offset)) continue;
       writer.addOctets(bytes);
@@ -208,13 +219,18 @@ async function syncDirectory(path: string): Promise<void> {
 /** Collects lines up to about `storeLimits.blockBytes`. */
 class PieceWriter {
   readonly #file: FileHandle;
-  #position: number;
+  #position = 0;
   #piece = Buffer.allocUnsafe(storeLimits.blockBytes);
   #used = 0;
 
-  constructor(file: FileHandle, position: number) {
+  constructor(file: FileHandle) {
     this.#file = file;
+  }
+
+  /** What is added from now on belongs at `position`; what was not flushed is forgotten. */
+  begin(position: number): void {
     this.#position = position;
+    this.#used = 0;
   }
 
   /** To be flushed before more is added. */
