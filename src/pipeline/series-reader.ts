@@ -313,9 +313,12 @@ export class SeriesReader {
   }
 
   /** Completed in a new file, and ended in a file whose mails the run stores; see `SeriesPlan`. */
-  #isOwn({ last }: RawMessage): boolean {
+  #isOwn({ last, connection }: RawMessage): boolean {
     const { firstNew, firstOwn, lastOfDay } = this.#plan;
-    return this.#capture >= firstNew && last.capture >= firstOwn && last.capture <= lastOfDay;
+    // Of a connection that ended before the new files, and began before those read again, only the rest of its
+    // last mail is seen: all of it was stored by an earlier run.
+    const isRest = last.capture < firstNew && !connection.handshakeSeen;
+    return this.#capture >= firstNew && !isRest && last.capture >= firstOwn && last.capture <= lastOfDay;
   }
 
   /**

@@ -36,12 +36,16 @@ export function tableNames(day: string): string[] {
 
 /**
  * How much of the mail a record holds: of two records with one key, the higher rank is stored. A whole
- * mail ranks above all incomplete ones, those rank by octets recovered; of equals the one ranks higher that
- * knows the server's answer, which may stand in a later capture than the mail.
+ * mail ranks above all incomplete ones, those rank by octets recovered, and so do mails put together from IMAP
+ * sections, to which a later command may add; of equals the one ranks higher that knows the server's answer,
+ * which may stand in a later capture than the mail.
  */
-export function recordRank(detail: Pick<MailDetail, 'complete' | 'raw_size' | 'accepted'>): number {
-  const answered = detail.accepted === null ? 0 : 1;
-  return (detail.complete ? wholeMailRank : detail.raw_size * 2) + answered;
+export function recordRank(
+  detail: Pick<MailDetail, 'complete' | 'raw_size' | 'raw_sha256' | 'accepted'>,
+): number {
+  const { complete, raw_size, raw_sha256, accepted } = detail;
+  const isOpenEnded = !complete || raw_sha256 === null;
+  return (complete ? wholeMailRank : 0) + (isOpenEnded ? raw_size * 2 : 0) + (accepted === null ? 0 : 1);
 }
 
 /** Above twice the size of any mail, and exact as a number. */

@@ -1,6 +1,6 @@
 /** Captures that are read while they are written, every ten minutes, and once when the day is over. */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -9,6 +9,7 @@ import type { Job } from '../../src/pipeline/job.ts';
 import { exitStatus, type Report } from '../../src/pipeline/report.ts';
 import { verify } from '../../src/pipeline/verify.ts';
 import { SqliteSink } from '../../src/store/sqlite/sqlite-sink.ts';
+import { readCapture } from '../support/capture-reader.ts';
 import { conversation } from '../support/conversation.ts';
 import { fixturesFolder } from '../support/fixture.ts';
 import {
@@ -304,3 +305,34 @@ test('ingest reads a file of a ring anew when another capture has taken its name
     const report = await run(folder, 'mail.sqlite', afterMidnight);
     assert.deepEqual([report.mails.smtp.added, signs(folder)], [1, ['1', '1', '1']]);
   }));
+
+for (const fixture of ['pop3-operations', 'pop3-fetchmail', 'imap-alpine-sections']) {
+  test(`ingest of ${fixture} cut into files at random, one more for each run, ends in the rows of one file`, async () => {
+    const packets = readCapture(readFileSync(join(fixturesFolder, fixture, 'capture.pcapng')));
+    const whole = { name: 'x_00001_20220128010000.pcapng', bytes: writePcapng(packets) };
+    const told = (rows: readonly string[]) => rows.map(withoutPlace).sort();
+    await inTemporaryFolder(async (folder) => {
+      const expected = told(await undisturbed(folder, [whole]));
+      for (let seed = 1; seed <= 3; seed++) {
+        const random = new SeededRandom(seed);
+        const places = [0, packets.length];
+        for (let count = 0; count < 4; count++) places.push(random.integer(packets.length));
+        places.sort((one, other) => one - other);
+        const own = join(folder, `${seed}`);
+        for (const [index, end] of places.slice(1).entries()) {
+          const name = `x_0000${index + 1}_20220128010000.pcapng`;
+          const nowMs = noon + index * 60_000;
+          write(own, { name, bytes: writePcapng(packets.slice(places[index], end)) }, nowMs);
+          await run(own, 'mail.sqlite', nowMs);
+        }
+        await run(own, 'mail.sqlite', afterMidnight);
+        assert.deepEqual(told(storedMails(join(own, 'mail.sqlite'))), expected, `seed ${seed}`);
+      }
+    });
+  });
+}
+
+/** The octets are in other files, and images in the folders of those. */
+function withoutPlace(row: string): string {
+  return row.replace(/"(?:file_path|path)":"[^"]*"|"(?:first|last)_frame":\d+/g, '');
+}

@@ -22,7 +22,7 @@ export function parseLine(
   } catch {
     return undefined;
   }
-  const { mail_key: key, protocol, complete, raw_size: rawSize, accepted } = row?.detail ?? {};
+  const { mail_key: key, protocol, complete, raw_size: rawSize, raw_sha256, accepted } = row?.detail ?? {};
   if (
     typeof row?.id !== 'number' ||
     !Number.isSafeInteger(row.id) ||
@@ -35,6 +35,7 @@ export function parseLine(
   const rank = recordRank({
     complete,
     raw_size: rawSize,
+    raw_sha256: typeof raw_sha256 === 'string' ? raw_sha256 : null,
     accepted: typeof accepted === 'boolean' ? accepted : null,
   });
   const mail = { id: row.id, rank, protocol: protocol as Protocol, day: row.insert_time, offset };
