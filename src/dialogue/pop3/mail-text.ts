@@ -80,13 +80,15 @@ export type MailKind = 'mail' | 'header-listing' | 'part';
  * told. `sizeOf` knows the sizes of LIST.
  */
 export function kindOfMail(
-  { command, isTail }: MailText,
+  { command, isTail, announcedBytes }: MailText,
   message: CollectedMessage,
   ended: boolean,
   sizeOf: (message: number) => number | undefined,
 ): MailKind {
   if (command === undefined && isTail) return looksLikeText(message.octets) ? 'mail' : 'part';
-  if (command === undefined) return bodyLines(message.octets) === 0 ? 'header-listing' : 'mail';
+  // A mail may have no body, and then the answer says how long it is.
+  const isAnnounced = ended && announcedBytes === message.octets.length;
+  if (command === undefined) return isAnnounced || bodyLines(message.octets) > 0 ? 'mail' : 'header-listing';
   if (command.verb !== 'TOP') return 'mail';
   const top = topNumbers(command.argument);
   if (top === undefined) return 'part';

@@ -6,7 +6,7 @@ import { HalfStream, type Line } from '../half-stream.ts';
 export interface Reply {
   readonly kind: 'reply';
   readonly code: number;
-  /** Text of the last line. */
+  /** Texts of its lines, for people, as far as they are kept. */
   readonly text: string;
   /** Its last line. */
   readonly seen: Sighting;
@@ -17,6 +17,9 @@ export interface ReplyGap {
   readonly kind: 'gap';
   readonly seen: Sighting;
 }
+
+/** Characters of a reply that are shown. */
+const textLengthMax = 200;
 
 const replyLine = /^([2-5]\d\d)(?:([ -])|$)/;
 
@@ -87,12 +90,15 @@ export class ReplyReader {
     const match = replyLine.exec(text);
     if (match === null) return;
     const code = Number(match[1]);
-    if (match[2] === '-') {
-      this.#open = { kind: 'reply', code, text: text.slice(4), seen };
-      return;
-    }
-    this.#open = undefined;
-    this.#ready.push({ kind: 'reply', code, text: text.slice(4), seen });
+    const before = this.#open?.code === code ? `${this.#open.text} / ` : '';
+    const reply: Reply = {
+      kind: 'reply',
+      code,
+      text: `${before}${text.slice(4)}`.slice(0, textLengthMax),
+      seen,
+    };
+    this.#open = match[2] === '-' ? reply : undefined;
+    if (this.#open === undefined) this.#ready.push(reply);
   }
 
   /** Its end was lost; the code is known. If more of it follows, it is older than the next command. */

@@ -67,3 +67,11 @@ test('Pop3Decoder trusts a command behind a hole whose lost neighbour was answer
   ];
   check(turns, [`RETR ${JSON.stringify(`${header}text\r\n`)} whole`]);
 });
+
+test('Pop3Decoder believes an answer that says its size, although its command was lost and it has no body', () => {
+  const start = [server('+OK hi\r\n'), client('NOOP\r\n'), server('+OK\r\n'), lost(client('RETR 1\r\n'))];
+  const rest = [client('QUIT\r\n'), server('+OK\r\n')];
+  const said = server(`+OK ${header.length} octets\r\n${header}.\r\n`);
+  check([...start, said, ...rest], [`RETR ${JSON.stringify(header)} whole`]);
+  check([...start, answer(header), ...rest], []);
+});

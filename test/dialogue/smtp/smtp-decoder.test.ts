@@ -434,6 +434,17 @@ test('SmtpDecoder traces commands and replies without secrets', () => {
   }
 });
 
+test('SmtpDecoder traces all lines of a reply', () => {
+  const turns = conversation(
+    'S: 220-mx\nS: 220 no spam\nC: EHLO x\nS: 250-mx\nS: 250-PIPELINING\nS: 250 SIZE 9',
+  );
+  for (const [way, events] of cuts(turns)) {
+    const { events: heard } = decode(events, true);
+    const lines = heard.flatMap((event) => (event.kind === 'trace' ? [event.text] : []));
+    assert.deepEqual(lines.sort(), ['220 mx / no spam', '250 mx / PIPELINING / SIZE 9', 'EHLO x'], way);
+  }
+});
+
 test('SmtpDecoder hands the octets behind an accepted STARTTLS to the next layer', () => {
   const turns = [
     ...conversation(`${greeting}
