@@ -104,6 +104,10 @@ function aeadDecipher(cipher: AeadProtection['cipher'], key: Buffer, nonce: Buff
       return createDecipheriv(cipher, key, nonce, { authTagLength });
     case 'chacha20-poly1305':
       return createDecipheriv(cipher, key, nonce, { authTagLength });
+    case 'aria-128-gcm':
+    case 'aria-256-gcm':
+      // OpenSSL has them, the types do not know them: they are used as those of AES.
+      return createDecipheriv(cipher as 'aes-128-gcm', key, nonce, { authTagLength });
     default:
       return createDecipheriv(cipher, key, nonce, { authTagLength });
   }

@@ -1,14 +1,22 @@
 /**
  * The cipher suites that can be read, by their IANA names
- * (https://www.iana.org/assignments/tls-parameters): those of OpenSSL and NSS but for RC4, ARIA and NULL.
+ * (https://www.iana.org/assignments/tls-parameters): those of OpenSSL and NSS but for
+ * RC4, which OpenSSL 3 does not have any more, ARIA with CCM, which it does not speak, and NULL.
  */
 import type { HashName } from './key-schedule.ts';
 
-/** Authenticated encryption: GCM (RFC 5288), CCM (RFC 6655), ChaCha20-Poly1305 (RFC 7905). */
+/** Authenticated encryption: GCM (RFC 5288, RFC 6209), CCM (RFC 6655), ChaCha20-Poly1305 (RFC 7905). */
 export interface AeadProtection {
   readonly kind: 'aead';
   /** As OpenSSL calls it. */
-  readonly cipher: 'aes-128-gcm' | 'aes-256-gcm' | 'aes-128-ccm' | 'aes-256-ccm' | 'chacha20-poly1305';
+  readonly cipher:
+    | 'aes-128-gcm'
+    | 'aes-256-gcm'
+    | 'aes-128-ccm'
+    | 'aes-256-ccm'
+    | 'aria-128-gcm'
+    | 'aria-256-gcm'
+    | 'chacha20-poly1305';
   readonly keyBytes: number;
   readonly tagBytes: number;
   /** Octets of the nonce that TLS 1.2 sends with each record; the rest of its 12 octets is from the key block. */
@@ -68,6 +76,8 @@ const PROTECTIONS = new Map<string, AeadProtection | CbcProtection>([
   ['AES_256_CCM_8', aead('aes-256-ccm', 32, 8)],
   ['AES_128_CCM_SHA256', aead('aes-128-ccm', 16)],
   ['AES_128_CCM_8_SHA256', aead('aes-128-ccm', 16, 8)],
+  ['ARIA_128_GCM_SHA256', aead('aria-128-gcm', 16)],
+  ['ARIA_256_GCM_SHA384', aead('aria-256-gcm', 32)],
   ['3DES_EDE_CBC_SHA', cbc('des-ede3-cbc', 24, 'sha1', 8)],
   ['AES_128_CBC_SHA', cbc('aes-128-cbc', 16, 'sha1')],
   ['AES_256_CBC_SHA', cbc('aes-256-cbc', 32, 'sha1')],
@@ -190,6 +200,24 @@ const NAMES = new Map<number, string>([
   [0xc036, 'TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA'],
   [0xc037, 'TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256'],
   [0xc038, 'TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384'],
+  [0xc050, 'TLS_RSA_WITH_ARIA_128_GCM_SHA256'],
+  [0xc051, 'TLS_RSA_WITH_ARIA_256_GCM_SHA384'],
+  [0xc052, 'TLS_DHE_RSA_WITH_ARIA_128_GCM_SHA256'],
+  [0xc053, 'TLS_DHE_RSA_WITH_ARIA_256_GCM_SHA384'],
+  [0xc056, 'TLS_DHE_DSS_WITH_ARIA_128_GCM_SHA256'],
+  [0xc057, 'TLS_DHE_DSS_WITH_ARIA_256_GCM_SHA384'],
+  [0xc05a, 'TLS_DH_anon_WITH_ARIA_128_GCM_SHA256'],
+  [0xc05b, 'TLS_DH_anon_WITH_ARIA_256_GCM_SHA384'],
+  [0xc05c, 'TLS_ECDHE_ECDSA_WITH_ARIA_128_GCM_SHA256'],
+  [0xc05d, 'TLS_ECDHE_ECDSA_WITH_ARIA_256_GCM_SHA384'],
+  [0xc060, 'TLS_ECDHE_RSA_WITH_ARIA_128_GCM_SHA256'],
+  [0xc061, 'TLS_ECDHE_RSA_WITH_ARIA_256_GCM_SHA384'],
+  [0xc06a, 'TLS_PSK_WITH_ARIA_128_GCM_SHA256'],
+  [0xc06b, 'TLS_PSK_WITH_ARIA_256_GCM_SHA384'],
+  [0xc06c, 'TLS_DHE_PSK_WITH_ARIA_128_GCM_SHA256'],
+  [0xc06d, 'TLS_DHE_PSK_WITH_ARIA_256_GCM_SHA384'],
+  [0xc06e, 'TLS_RSA_PSK_WITH_ARIA_128_GCM_SHA256'],
+  [0xc06f, 'TLS_RSA_PSK_WITH_ARIA_256_GCM_SHA384'],
   [0xc072, 'TLS_ECDHE_ECDSA_WITH_CAMELLIA_128_CBC_SHA256'],
   [0xc073, 'TLS_ECDHE_ECDSA_WITH_CAMELLIA_256_CBC_SHA384'],
   [0xc076, 'TLS_ECDHE_RSA_WITH_CAMELLIA_128_CBC_SHA256'],
