@@ -1,7 +1,7 @@
 /** Files of every format through the real reader: piece 0 is the file. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -15,19 +15,13 @@ import type { Target } from './target.ts';
 
 /** In memory where the system has such a folder: thousands of files are written every second. */
 const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'mailproc-fuzz-'));
-process.on('exit', () => {
-  // Left behind only where the process is killed.
-  import('node:fs').then(({ rmSync }) => rmSync(folder, { recursive: true, force: true }));
-});
+// Left behind only where the process is killed.
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 export function scratchFile(name: string, content: Uint8Array): string {
   const file = join(folder, name);
   writeFileSync(file, content);
   return file;
-}
-
-export function scratchFolder(): string {
-  return folder;
 }
 
 export function captureTarget(format: 'pcapng' | 'pcap'): Target {
