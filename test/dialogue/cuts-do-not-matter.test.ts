@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { ImapDecoder } from '../../src/dialogue/imap/imap-decoder.ts';
 import { Pop3Decoder } from '../../src/dialogue/pop3/pop3-decoder.ts';
 import { SmtpDecoder } from '../../src/dialogue/smtp/smtp-decoder.ts';
+import { tellTls } from '../../src/dialogue/tls/tls-detection.ts';
 import type { DialogueDecoder } from '../../src/dialogue/types.ts';
 import type { Connection, StreamEvent } from '../../src/stream/types.ts';
 import { client, cuts, lost, server, type Turn } from '../support/conversation.ts';
@@ -81,4 +82,10 @@ test('Conversation tells a protocol by lines that are there to their end', () =>
     const turns = [server(Buffer.from(greeting, 'latin1'))];
     overhearAll(turns, {}, ({ summary }, cut) => assert.equal(summary.kind, 'other', cut));
   }
+});
+
+test('tellTls waits behind a hole until octets can be told from text', () => {
+  assert.equal(tellTls(Buffer.from('*'), true), 'undecided');
+  assert.equal(tellTls(Buffer.from('*\x05'), true), 'tls');
+  assert.equal(tellTls(Buffer.alloc(256, 'text '), true), 'other');
 });

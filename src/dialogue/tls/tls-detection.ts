@@ -4,9 +4,14 @@ import { CONTENT_TYPE } from './record-reader.ts';
 /** `opening`: a side's first octets, or its first behind a hole. */
 export function tellTls(opening: Buffer, isBehindHole: boolean): 'tls' | 'other' | 'undecided' {
   if (beginsRecord(opening)) return opening.length < 3 ? 'undecided' : 'tls';
-  // Behind a hole stands the middle of a record, which is TLS unless it reads as text.
-  return isBehindHole && !isText(opening) ? 'tls' : 'other';
+  // Behind a hole stands the middle of a record, which is TLS unless it reads as text, and more than a few octets.
+  if (!isBehindHole) return 'other';
+  if (!isText(opening)) return 'tls';
+  return opening.length < textBytesLookedAt ? 'undecided' : 'other';
 }
+
+/** Octets of a record that read as text by chance are less. */
+const textBytesLookedAt = 256;
 
 /** The first octets of a record's header, as many as there are. */
 function beginsRecord(opening: Buffer): boolean {
@@ -17,7 +22,7 @@ function beginsRecord(opening: Buffer): boolean {
 
 /** Tab, LF, CR and ESC (ISO-2022-JP) are all that mail has of the control characters. */
 function isText(opening: Buffer): boolean {
-  const start = opening.subarray(0, 256);
+  const start = opening.subarray(0, textBytesLookedAt);
   return start.every((octet) => (octet >= 0x20 && octet !== 0x7f) || TEXT_CONTROLS.includes(octet));
 }
 
