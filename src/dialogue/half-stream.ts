@@ -4,22 +4,13 @@
  */
 import { dialogueLimits } from '../core/limits.ts';
 import type { Sighting, StreamData, StreamGap } from '../stream/types.ts';
+import { DataPiece, type Place } from './data-piece.ts';
+
+export { type Place, placeAt } from './data-piece.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
-/** What a piece costs beside its octets, its sighting included; measured. */
-const pieceOverheadBytes = 512;
-/** Unread pieces that are looked at together, and the average below which they are merged. */
-const piecesBeforeMerge = 4096;
-const smallPieceBytes = 256;
-
-/** Where an octet was seen. */
-export interface Place {
-  /** TCP sequence number, or position within a layer. */
-  readonly sequence: number;
-  readonly seen: Sighting;
-}
-
+const gapOverheadBytes = 512;
 export interface Line {
   /** Without its line end; owned by the receiver. */
   readonly bytes: Buffer;
@@ -38,8 +29,7 @@ export interface Run {
   readonly start: Place;
 }
 
-/** Octets are copied once, on arrival, because the view in an event dies. */
-type Piece = { readonly kind: 'data'; readonly bytes: Buffer; readonly place: Place } | StreamGap;
+type Piece = DataPiece | StreamGap;
 
 export class HalfStream {
   readonly #lineBytesMax: number;
@@ -48,12 +38,15 @@ export class HalfStream {
   #head = 0;
   #offset = 0;
   #unread = 0;
-  /** Pieces before this one are not worth merging any more, and the octets of those behind it. */
-  #settled = 0;
-  #unsettledBytes = 0;
-  /** Pieces and octets from the head on that hold no LF: searched once, not at every event. */
+  /** What the pieces hold beside their octets. */
+  #overheadBytes = 0;
+  /**
+   * Pieces and octets from the head on that hold no LF, and the octets of the piece behind them that hold none
+   * either: searched once, not at every event.
+   */
   #searchedPieces = 0;
   #searchedBytes = 0;
+  #searchedWithin = 0;
   /** A shortened line was handed out; its rest is dropped up to the next LF. */
   #droppingLine = false;
 
@@ -61,52 +54,25 @@ export class HalfStream {
     this.#lineBytesMax = lineBytesMax;
   }
 
+  /** Octets are copied once, on arrival, because the view in an event dies. */
   push(event: StreamData | StreamGap): void {
     if (event.kind === 'gap') {
-      this.#pushPiece(event);
+      this.#pieces.push(event);
+      this.#overheadBytes += overheadOf(event);
       return;
     }
     if (event.bytes.length === 0) return;
-    const place = { sequence: event.sequence, seen: event.seen };
-    this.#pushPiece({ kind: 'data', bytes: Buffer.from(event.bytes), place });
     this.#unread += event.bytes.length;
-    this.#unsettledBytes += event.bytes.length;
-  }
-
-  #pushPiece(piece: Piece): void {
-    this.#pieces.push(piece);
-    if (this.#pieces.length - Math.max(this.#settled, this.#head) >= piecesBeforeMerge) this.#settle();
-  }
-
-  /**
-   * Many tiny pieces that nobody reads would cost a hundred times the memory of their octets. Merged ones
-   * keep the place of the first octet only; that the order of thousands of packets is lost in this way
-   * costs less than the memory.
-   */
-  #settle(): void {
-    // The piece that is being read keeps its offset.
-    const from = Math.max(this.#settled, this.#head + 1);
-    if (this.#unsettledBytes < piecesBeforeMerge * smallPieceBytes) {
-      const merged = mergeNeighbours(this.#pieces.slice(from));
-      const removed = this.#pieces.length - from - merged.length;
-      this.#pieces.length = from;
-      for (const piece of merged) this.#pieces.push(piece);
-      this.#keepSearched(from, removed);
+    const place = { sequence: event.sequence, seen: event.seen };
+    const last = this.#pieces.at(-1);
+    const overheadBytes = last === undefined ? 0 : overheadOf(last);
+    if (last?.kind === 'data' && last.add(event.bytes, place)) {
+      this.#overheadBytes += last.overheadBytes - overheadBytes;
+    } else {
+      const piece = new DataPiece(Buffer.from(event.bytes), place);
+      this.#pieces.push(piece);
+      this.#overheadBytes += piece.overheadBytes;
     }
-    this.#settled = this.#pieces.length;
-    this.#unsettledBytes = 0;
-  }
-
-  /** Pieces from `from` on became fewer: they were all searched for LF, or none of them, or it is done again. */
-  #keepSearched(from: number, removed: number): void {
-    const searchedEnd = this.#head + this.#searchedPieces;
-    if (searchedEnd <= from) return;
-    if (searchedEnd === this.#pieces.length + removed) {
-      this.#searchedPieces -= removed;
-      return;
-    }
-    this.#searchedPieces = 0;
-    this.#searchedBytes = 0;
   }
 
   /** Unread octets, those behind a gap included. */
@@ -120,13 +86,13 @@ export class HalfStream {
 
   /** Octets that waiting costs: many tiny pieces weigh more than what they carry. */
   get heldBytes(): number {
-    return this.#unread + (this.#pieces.length - this.#head) * pieceOverheadBytes;
+    return this.#unread + this.#overheadBytes;
   }
 
   /** Where the next unread octet was seen; undefined at a gap or at the end. */
   get place(): Place | undefined {
     const piece = this.#pieces[this.#head];
-    return piece?.kind === 'data' ? placeAt(piece.place, this.#offset) : undefined;
+    return piece?.kind === 'data' ? piece.placeOf(this.#offset) : undefined;
   }
 
   /** The next unread octet's place, or that of the gap before it; undefined at the end. */
@@ -179,10 +145,11 @@ export class HalfStream {
   takeRun(bytesMax: number): Run | undefined {
     const piece = this.#pieces[this.#head];
     if (piece?.kind !== 'data' || bytesMax <= 0) return undefined;
-    const start = placeAt(piece.place, this.#offset);
+    const start = piece.placeOf(this.#offset);
+    const end = Math.min(piece.packetEnd(this.#offset), this.#offset + bytesMax);
     // A view is an object of its own: what is taken whole needs none.
-    const isWhole = this.#offset === 0 && piece.bytes.length <= bytesMax;
-    const bytes = isWhole ? piece.bytes : piece.bytes.subarray(this.#offset, this.#offset + bytesMax);
+    const isWhole = this.#offset === 0 && end === piece.bytes.length;
+    const bytes = isWhole ? piece.bytes : piece.bytes.subarray(this.#offset, end);
     this.#consume(bytes.length);
     return { bytes, start };
   }
@@ -208,20 +175,19 @@ export class HalfStream {
     const returned: Piece[] = [];
     for (const each of taken) {
       if ('kind' in each) returned.push(each);
-      else if (each.bytes.length > 0) returned.push({ kind: 'data', bytes: each.bytes, place: each.start });
+      else if (each.bytes.length > 0) returned.push(new DataPiece(each.bytes, each.start));
       if (!('kind' in each)) this.#unread += each.bytes.length;
     }
     this.#trimHead();
+    for (const piece of returned) this.#overheadBytes += overheadOf(piece);
     if (returned.length > this.#head) {
-      this.#settled = Math.max(0, this.#settled - this.#head) + returned.length;
       this.#pieces = returned.concat(this.#pieces.slice(this.#head));
       this.#head = 0;
     } else {
       this.#head -= returned.length;
       for (const [index, piece] of returned.entries()) this.#pieces[this.#head + index] = piece;
     }
-    this.#searchedPieces = 0;
-    this.#searchedBytes = 0;
+    this.#searchAgain();
     this.#droppingLine = false;
   }
 
@@ -229,8 +195,9 @@ export class HalfStream {
   #trimHead(): void {
     const piece = this.#pieces[this.#head];
     if (piece?.kind !== 'data' || this.#offset === 0) return;
-    const bytes = piece.bytes.subarray(this.#offset);
-    this.#pieces[this.#head] = { kind: 'data', bytes, place: placeAt(piece.place, this.#offset) };
+    const rest = piece.from(this.#offset);
+    this.#pieces[this.#head] = rest;
+    this.#overheadBytes += rest.overheadBytes - piece.overheadBytes;
     this.#offset = 0;
   }
 
@@ -250,12 +217,17 @@ export class HalfStream {
   #findLineEnd(): number | undefined {
     let piece = this.#pieces[this.#head + this.#searchedPieces];
     while (piece?.kind === 'data') {
-      const from = this.#searchedPieces === 0 ? this.#offset : 0;
+      const from = Math.max(this.#searchedWithin, this.#searchedPieces === 0 ? this.#offset : 0);
       const at = piece.bytes.indexOf(LF, from);
       if (at >= 0) return this.#searchedBytes + (at - from) + 1;
       this.#searchedBytes += piece.bytes.length - from;
+      this.#searchedWithin = piece.bytes.length;
+      const next: Piece | undefined = this.#pieces[this.#head + this.#searchedPieces + 1];
+      // More may be added to the last piece.
+      if (next === undefined) return undefined;
       this.#searchedPieces++;
-      piece = this.#pieces[this.#head + this.#searchedPieces];
+      this.#searchedWithin = 0;
+      piece = next;
     }
     return undefined;
   }
@@ -264,7 +236,7 @@ export class HalfStream {
     const start = this.place as Place;
     const piece = this.#pieces[this.#head];
     if (terminated && piece?.kind === 'data' && this.#offset + length <= piece.bytes.length) {
-      return this.#lineWithin(piece.bytes, length, start);
+      return this.#lineWithin(piece, length, start);
     }
     const parts: Buffer[] = [];
     let last = start.seen;
@@ -282,12 +254,13 @@ export class HalfStream {
   }
 
   /** The usual case: one packet carried the whole line, and one view shows it. */
-  #lineWithin(piece: Buffer, length: number, start: Place): Line {
+  #lineWithin(piece: DataPiece, length: number, start: Place): Line {
     const end = this.#offset + length;
-    const crlf = length >= 2 && piece[end - 2] === CR;
-    const bytes = piece.subarray(this.#offset, end - (crlf ? 2 : 1));
+    const crlf = length >= 2 && piece.bytes[end - 2] === CR;
+    const bytes = piece.bytes.subarray(this.#offset, end - (crlf ? 2 : 1));
+    const last = piece.packetEnd(this.#offset) >= end ? start.seen : piece.placeOf(end - 1).seen;
     this.#consume(length);
-    return { bytes, end: crlf ? 'crlf' : 'lf', start, last: start.seen, wireBytes: length };
+    return { bytes, end: crlf ? 'crlf' : 'lf', start, last, wireBytes: length };
   }
 
   /** Drops the rest of a shortened line; false while its end has not arrived. */
@@ -302,53 +275,35 @@ export class HalfStream {
   #consume(length: number): void {
     this.#unread -= length;
     this.#offset += length;
-    this.#searchedPieces = 0;
-    this.#searchedBytes = 0;
+    this.#searchAgain();
     const piece = this.#pieces[this.#head];
     if (piece?.kind === 'data' && this.#offset === piece.bytes.length) this.#advancePiece();
   }
 
-  #advancePiece(): void {
-    this.#head++;
-    this.#offset = 0;
+  #searchAgain(): void {
     this.#searchedPieces = 0;
     this.#searchedBytes = 0;
+    this.#searchedWithin = 0;
+  }
+
+  #advancePiece(): void {
+    const piece = this.#pieces[this.#head];
+    if (piece !== undefined) this.#overheadBytes -= overheadOf(piece);
+    this.#head++;
+    this.#offset = 0;
+    this.#searchAgain();
     // Let go of what was read, in amortised constant time, and at once where that is all: most conversations wait.
     if (this.#head === this.#pieces.length) {
       this.#pieces = [];
-      this.#settled = 0;
       this.#head = 0;
     } else if (this.#head >= 64 && this.#head * 2 >= this.#pieces.length) {
       this.#pieces = this.#pieces.slice(this.#head);
-      this.#settled = Math.max(0, this.#settled - this.#head);
       this.#head = 0;
     }
   }
 }
 
-function mergeNeighbours(pieces: readonly Piece[]): Piece[] {
-  const merged: Piece[] = [];
-  let neighbours: Exclude<Piece, StreamGap>[] = [];
-  const join = (): void => {
-    const [first] = neighbours;
-    if (first === undefined) return;
-    const bytes = neighbours.length === 1 ? first.bytes : Buffer.concat(neighbours.map((each) => each.bytes));
-    merged.push({ kind: 'data', bytes, place: first.place });
-    neighbours = [];
-  };
-  for (const piece of pieces) {
-    if (piece.kind === 'data') {
-      neighbours.push(piece);
-      continue;
-    }
-    join();
-    merged.push(piece);
-  }
-  join();
-  return merged;
-}
-
-/** The place `offset` octets behind `place`, in the same packet. */
-export function placeAt(place: Place, offset: number): Place {
-  return offset === 0 ? place : { sequence: (place.sequence + offset) >>> 0, seen: place.seen };
+/** A gap holds a sighting as a packet does. */
+function overheadOf(piece: Piece): number {
+  return piece.kind === 'data' ? piece.overheadBytes : gapOverheadBytes;
 }
