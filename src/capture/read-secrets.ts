@@ -1,25 +1,45 @@
 /**
  * The TLS secrets of a pcapng file before its packets are read: Decryption Secrets Blocks (draft-ietf-opsawg-
  * pcapng §4.7) may stand behind the packets they are for. Only block headers are looked at, and packets are
- * never decoded. Compressed files are passed over: unpacking them twice would cost more than reading them.
+ * never decoded.
  */
 import { open } from 'node:fs/promises';
 import { captureLimits } from '../core/limits.ts';
-import { FileSource } from './byte-source.ts';
+import { type ByteSource, FileSource, UnpackedSource } from './byte-source.ts';
 import { compressionOf } from './compression.ts';
 import { BlockType, byteOrderMagic, framingBytes, tlsKeyLog } from './pcapng.ts';
+
+export interface SecretsOptions {
+  /**
+   * Compressed files are searched, too, as far as `captureLimits.secretsUnpackedBytesMax`. That unpacks them
+   * twice, and unpacking takes longer than most of what follows it.
+   */
+  readonly unpacks: boolean;
+  /** Ends the search; then its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * Calls `take` with each key log in `file`, valid until it returns. Whatever cannot be read ends it in
  * silence: reading the capture itself will say what is wrong.
  */
-export async function readSecrets(file: string, take: (text: Buffer) => void): Promise<void> {
+export async function readSecrets(
+  file: string,
+  take: (text: Buffer) => void,
+  options: SecretsOptions,
+): Promise<void> {
   try {
-    const handle = await open(file, 'r');
-    const source = new FileSource(handle);
+    const stored = new FileSource(await open(file, 'r'));
+    let source: ByteSource = stored;
     try {
-      const start = await source.peek(4);
-      if (compressionOf(start) === undefined && start.equals(sectionStart)) await walk(source, take);
+      const start = await stored.peek(4);
+      const compression = compressionOf(start);
+      if (compression === undefined) {
+        if (start.equals(sectionStart)) await walk(source, take, Number.POSITIVE_INFINITY, options.signal);
+      } else if (options.unpacks) {
+        source = new UnpackedSource(stored, compression.unpack, captureLimits.compressedReadBytes);
+        await walk(source, take, captureLimits.secretsUnpackedBytesMax, options.signal);
+      }
     } finally {
       await source.close();
     }
@@ -31,13 +51,24 @@ export async function readSecrets(file: string, take: (text: Buffer) => void): P
 /** The section header's type is the same in both byte orders. */
 const sectionStart = Buffer.from('0a0d0d0a', 'hex');
 
-async function walk(source: FileSource, take: (text: Buffer) => void): Promise<void> {
+async function walk(
+  source: ByteSource,
+  take: (text: Buffer) => void,
+  octetsMax: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const walker = new BlockWalker(take);
   let buffer = Buffer.allocUnsafeSlow(captureLimits.readBytes);
   let end = 0;
-  for (;;) {
+  let octets = 0;
+  while (octets < octetsMax) {
+    signal?.throwIfAborted();
     const read = await source.read(buffer, end);
     if (read === 0) return;
+    // What unpacks to something else than pcapng is told by its first octets, and given up there.
+    const begun = Math.min(octets + read, sectionStart.length);
+    if (octets < begun && !buffer.subarray(0, begun).equals(sectionStart.subarray(0, begun))) return;
+    octets += read;
     end += read;
     const rest = walker.walk(buffer, end);
     if (walker.isLost) return;

@@ -24,6 +24,8 @@ export const captureLimits = {
   compressedReadBytes: 64 << 10,
   /** Step in which gzip is unpacked: 16 KiB become at most 16 MiB, which is held until it is read. */
   gzipStepBytes: 16 << 10,
+  /** Content of a compressed file searched for TLS secrets before it is read; a few seconds a file. */
+  secretsUnpackedBytesMax: 1 << 30,
   /** Window of a zstd frame; the reference decoder refuses more, too (RFC 8878 §3.1.1.1.2 asks for 8 MiB). */
   zstdWindowBytesMax: 128 << 20,
   /** Octets of windows moved for nothing: each block moves the whole window, however little it holds. */

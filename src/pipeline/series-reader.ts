@@ -156,9 +156,7 @@ export class SeriesReader {
   async read(): Promise<SeriesSummary> {
     const { files } = this.#plan;
     const read: ReadFile[] = [];
-    for (const { path, isStream } of files) {
-      if (isStream !== true) await readSecrets(path, (text) => this.#keyLog.add(text));
-    }
+    await this.#readSecrets();
     let needed = 0;
     for (const [index, file] of files.entries()) {
       this.#capture = index;
@@ -173,6 +171,15 @@ export class SeriesReader {
     }
     const isLive = this.#plan.growth === 'live' && !this.#isEnough;
     return this.#end(read, isLive ? needed : undefined);
+  }
+
+  /** Who gives a key log has the secrets there: compressed files need not be unpacked twice then. */
+  async #readSecrets(): Promise<void> {
+    const { secrets, signal } = this.#options;
+    const options = { unpacks: secrets === undefined, signal };
+    for (const { path, isStream } of this.#plan.files) {
+      if (isStream !== true) await readSecrets(path, (text) => this.#keyLog.add(text), options);
+    }
   }
 
   /** `resumedFrom`: the earliest file that the next run reads to go on here; undefined where nothing goes on. */

@@ -38,11 +38,11 @@ const packet = (order: Order, length: number): Buffer => block(order, 6, Buffer.
 const secrets = (order: Order, text: string, type = 0x544c534b): Buffer =>
   block(order, 10, Buffer.concat([numbers(order, type, text.length), Buffer.from(text)]));
 
-async function secretsOf(folder: string, content: Buffer): Promise<string[]> {
+async function secretsOf(folder: string, content: Buffer, unpacks = true): Promise<string[]> {
   const file = path.join(folder, 'capture');
   writeFileSync(file, content);
   const found: string[] = [];
-  await readSecrets(file, (text) => found.push(text.toString()));
+  await readSecrets(file, (text) => found.push(text.toString()), { unpacks });
   return found;
 }
 
@@ -82,17 +82,72 @@ test('readSecrets reads secrets longer than one read', async (context) => {
   assert.equal(found?.length, long.length);
 });
 
-test('readSecrets leaves alone other secrets, compressed files, other formats and what is not there', async (context) => {
+/** One raw block in one segment, RFC 8878 §3.1.1. */
+function storedZstd(content: Buffer): Buffer {
+  const head = Buffer.from('28b52ffda0', 'hex');
+  const block = Buffer.alloc(3);
+  block.writeUIntLE(content.length * 8 + 1, 0, 3);
+  return Buffer.concat([head, numbers('little', content.length), block, content]);
+}
+
+/** One uncompressed block; the flag is the length's highest bit. */
+function storedLz4(content: Buffer): Buffer {
+  const head = Buffer.from('04224d18604082', 'hex');
+  const length = numbers('little', 0x80000000 + content.length);
+  return Buffer.concat([head, length, content, numbers('little', 0)]);
+}
+
+const packers = { gzip: gzipSync, zstd: storedZstd, lz4: storedLz4 } as const;
+
+for (const [name, pack] of Object.entries(packers)) {
+  test(`readSecrets finds secrets behind the packets of a file compressed with ${name}, where it may unpack`, async (context) => {
+    const folder = temporaryFolder(context);
+    const content = Buffer.concat([section('little'), packet('little', 60), secrets('little', 'late')]);
+    assert.deepEqual(await secretsOf(folder, pack(content)), ['late']);
+    assert.deepEqual(await secretsOf(folder, pack(content), false), []);
+    assert.deepEqual(await secretsOf(folder, content, false), ['late'], 'not compressed');
+    const other = Buffer.concat([Buffer.from('d4c3b2a1', 'hex'), content]);
+    assert.deepEqual(await secretsOf(folder, pack(other)), [], 'compressed pcap');
+    assert.deepEqual(await secretsOf(folder, pack(content).subarray(0, -20)), [], 'cut');
+  });
+}
+
+test('readSecrets gives compressed content up at its limit', async (context) => {
+  const folder = temporaryFolder(context);
+  const filler = packet('little', (15 << 20) - 32);
+  const before = captureLimits.secretsUnpackedBytesMax / (15 << 20);
+  const packed = gzipSync(filler);
+  const members = (count: number): Buffer =>
+    Buffer.concat([
+      gzipSync(section('little')),
+      ...Array.from({ length: count }, () => packed),
+      gzipSync(secrets('little', 'far')),
+    ]);
+  assert.deepEqual(await secretsOf(folder, members(Math.floor(before))), ['far']);
+  assert.deepEqual(await secretsOf(folder, members(Math.ceil(before) + 1)), []);
+});
+
+test('readSecrets ends with the reason of its signal', async (context) => {
+  const file = path.join(temporaryFolder(context), 'capture.gz');
+  writeFileSync(file, gzipSync(section('little')));
+  const reason = new Error('stopped');
+  const options = { unpacks: true, signal: AbortSignal.abort(reason) };
+  await assert.rejects(
+    readSecrets(file, () => assert.fail(), options),
+    reason,
+  );
+});
+
+test('readSecrets leaves alone other secrets, other formats and what is not there', async (context) => {
   const folder = temporaryFolder(context);
   const good = Buffer.concat([section('little'), secrets('little', 'x')]);
   assert.deepEqual(
     await secretsOf(folder, Buffer.concat([section('little'), secrets('little', 'x', 1)])),
     [],
   );
-  assert.deepEqual(await secretsOf(folder, gzipSync(good)), []);
   assert.deepEqual(await secretsOf(folder, Buffer.concat([Buffer.from('d4c3b2a1', 'hex'), good])), []);
   assert.deepEqual(await secretsOf(folder, Buffer.alloc(0)), []);
-  await readSecrets(path.join(folder, 'nowhere'), () => assert.fail());
+  await readSecrets(path.join(folder, 'nowhere'), () => assert.fail(), { unpacks: true });
 });
 
 test('readSecrets never throws and never hangs, whatever the octets are', async (context) => {
@@ -114,7 +169,9 @@ test('a mail is read although its secrets stand at the end of the file', async (
   if (capture === undefined || keyLog === undefined) return context.skip();
   const folder = temporaryFolder(context);
   const file = path.join(folder, 'late.pcapng');
-  const rows = async (content: Buffer): Promise<number> => {
+  const otherKeys = path.join(folder, 'other.log');
+  writeFileSync(otherKeys, '# of other sessions');
+  const rows = async (content: Buffer, keyLogFile?: string): Promise<number> => {
     writeFileSync(file, content);
     const sink = new MemorySink();
     await sink.open();
@@ -125,7 +182,7 @@ test('a mail is read although its secrets stand at the end of the file', async (
       store: 'memory',
       imageFolder: path.join(folder, 'image'),
       ports: new Map(),
-      keyLogFile: undefined,
+      keyLogFile,
       reprocess: false,
     };
     const silent = { progress: () => undefined, anomaly: () => undefined };
@@ -134,5 +191,9 @@ test('a mail is read although its secrets stand at the end of the file', async (
   };
   const packets = readFileSync(capture);
   assert.equal(await rows(packets), 0);
-  assert((await rows(Buffer.concat([packets, secrets('little', readFileSync(keyLog, 'latin1'))]))) > 0);
+  const late = Buffer.concat([packets, secrets('little', readFileSync(keyLog, 'latin1'))]);
+  assert((await rows(late)) > 0);
+  assert((await rows(late, otherKeys)) > 0);
+  assert((await rows(gzipSync(late))) > 0, 'compressed');
+  assert.equal(await rows(gzipSync(late), otherKeys), 0, 'compressed, and a key log given');
 });
