@@ -1,9 +1,9 @@
 /**
  * IMAP COMPRESS=DEFLATE, RFC 4978: each direction is one raw DEFLATE stream (RFC 1951) from here on. Its
- * state is all that came before, so that a lost octet ends the direction: what follows cannot be read. Of a
- * step of input that turns out to be damaged nothing is given.
+ * state is all that came before, so that a lost octet ends the direction: what follows cannot be read. What the
+ * octets before the damage say is given, so that it does not matter how they were cut.
  */
-import { Inflate, Z_SYNC_FLUSH } from 'pako';
+import { Inflate, Z_SYNC_FLUSH, type ZStream } from 'pako';
 import { anomaly } from '../core/anomaly.ts';
 import { deflateLimits } from '../core/limits.ts';
 import type { Sender, Sighting, StreamData, StreamEvent, StreamGap } from '../stream/types.ts';
@@ -35,6 +35,8 @@ export class DeflateLayer implements Layer {
 class InflatedHalf {
   readonly #sender: Sender;
   readonly #inflate: Inflate;
+  /** The inflater's own state: it keeps back what it inflated of a damaged step, and what it did not read. */
+  #state: ZStream | undefined;
   /** What the running step gave so far; empty between steps. */
   #pieces: Buffer[] = [];
   #firstSequence: number | undefined;
@@ -45,9 +47,10 @@ class InflatedHalf {
   constructor(sender: Sender) {
     this.#sender = sender;
     this.#inflate = new Inflate({ raw: true, chunkSize: deflateLimits.pieceBytesMax });
-    this.#inflate.onData = (chunk) => {
-      this.#pieces.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
+    this.#inflate.onStart = (state) => {
+      this.#state = state;
     };
+    this.#inflate.onData = (chunk) => this.#give(chunk);
   }
 
   get unreadableBytes(): number {
@@ -64,8 +67,8 @@ class InflatedHalf {
       this.#pieces = [];
       for (const piece of pieces) yield this.#data(piece, seen);
       if (trouble === undefined) continue;
-      this.#unreadableBytes += bytes.length - at;
-      yield* this.damaged(seen, trouble);
+      this.#unreadableBytes += bytes.length - at - step.length + trouble.unreadBytes;
+      yield* this.damaged(seen, trouble.detail);
       return;
     }
     if (this.#isDamaged) this.#unreadableBytes += bytes.length;
@@ -79,12 +82,21 @@ class InflatedHalf {
     yield this.#gap(seen);
   }
 
-  /** What is wrong with the stream, if anything. */
-  #step(step: Buffer): string | undefined {
-    if (this.#inflate.ended) return 'octets behind its end';
+  /** What is wrong with the stream, if anything, and the octets from there on. */
+  #step(step: Buffer): { readonly detail: string; readonly unreadBytes: number } | undefined {
+    if (this.#inflate.ended) return { detail: 'octets behind its end', unreadBytes: step.length };
     this.#inflate.push(step, Z_SYNC_FLUSH);
-    if (this.#inflate.err !== 0) return this.#inflate.msg;
-    return undefined;
+    const { err, msg, ended } = this.#inflate;
+    const unreadBytes = this.#state?.avail_in ?? 0;
+    if (err === 0)
+      return ended && unreadBytes > 0 ? { detail: 'octets behind its end', unreadBytes } : undefined;
+    if (this.#state) this.#give(this.#state.output.subarray(0, this.#state.next_out));
+    return { detail: msg, unreadBytes };
+  }
+
+  #give(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#pieces.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
   }
 
   #data(bytes: Buffer, seen: Sighting): StreamData {

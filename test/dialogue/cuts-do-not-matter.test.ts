@@ -1,15 +1,19 @@
 /** What is heard depends on what was said, not on how it was cut into packets. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { constants, deflateRawSync } from 'node:zlib';
+import { DeflateLayer } from '../../src/dialogue/deflate-layer.ts';
 import { ImapDecoder } from '../../src/dialogue/imap/imap-decoder.ts';
 import { Pop3Decoder } from '../../src/dialogue/pop3/pop3-decoder.ts';
 import { SmtpDecoder } from '../../src/dialogue/smtp/smtp-decoder.ts';
 import { tellTls } from '../../src/dialogue/tls/tls-detection.ts';
 import type { DialogueDecoder } from '../../src/dialogue/types.ts';
-import type { Connection, StreamEvent } from '../../src/stream/types.ts';
+import type { Connection, StreamData, StreamEvent } from '../../src/stream/types.ts';
 import { client, cuts, lost, server, type Turn } from '../support/conversation.ts';
 import { connection, hear } from '../support/dialogue.ts';
 import { overhearAll } from '../support/overhear.ts';
+import { feed, recut, WAYS } from './tls/feeding.ts';
+import { sighting } from './tls/recorded-streams.ts';
 
 /** Mails and anomalies of the turns, which are the same whole, by line and by octet. */
 function heard(turns: readonly Turn[], begin: (connection: Connection) => DialogueDecoder): string[] {
@@ -27,6 +31,10 @@ function shown(begin: (connection: Connection) => DialogueDecoder, events: reado
     const text = JSON.stringify(octets.read().toString('latin1'));
     return [`${text} ${complete} ${JSON.stringify(missing)} at ${firstSequence} of ${user}`];
   });
+}
+
+function streamData(bytes: Buffer): StreamData {
+  return { kind: 'data', sender: 'client', bytes, sequence: 1, seen: sighting(1) };
 }
 
 const smtp = (known: Connection): DialogueDecoder => new SmtpDecoder(known, { trace: false });
@@ -81,6 +89,31 @@ test('Conversation tells a protocol by lines that are there to their end', () =>
   for (const greeting of ['* OK \x02', '+OK ready \xff']) {
     const turns = [server(Buffer.from(greeting, 'latin1'))];
     overhearAll(turns, {}, ({ summary }, cut) => assert.equal(summary.kind, 'other', cut));
+  }
+});
+
+test('DeflateLayer gives what stands before the damage, and all of it', () => {
+  const text = 'all of this can be read. '.repeat(40);
+  const whole = deflateRawSync(text, { finishFlush: constants.Z_SYNC_FLUSH });
+  const damaged: readonly [string, Buffer, string][] = [
+    // A literal, and then a distance that points behind the beginning.
+    ['a distance too far back', Buffer.from('3206fa39', 'hex'), '3'],
+    // Block type 3 does not exist.
+    ['an unknown block', Buffer.concat([whole, Buffer.from([0xff, 0xff, 1, 2])]), text],
+    ['octets behind the end', Buffer.concat([deflateRawSync(text), Buffer.from('more')]), text],
+  ];
+  for (const [what, bytes, expected] of damaged) {
+    const events = [streamData(bytes)];
+    const seen = WAYS.map((way) => {
+      const layer = new DeflateLayer();
+      const { client: plain, gaps, anomalies } = feed(layer, recut(events, way));
+      return { text: plain.toString('latin1'), gaps, anomalies, unreadable: layer.unreadableBytes.client };
+    });
+    for (const [index, each] of seen.entries()) {
+      assert.deepEqual(each, seen[0], `${what}, ${WAYS[index]}`);
+      assert.equal(each.anomalies.length, 1, what);
+    }
+    assert.equal(seen[0]?.text, expected, what);
   }
 });
 
