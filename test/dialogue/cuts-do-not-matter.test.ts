@@ -6,13 +6,16 @@ import { DeflateLayer } from '../../src/dialogue/deflate-layer.ts';
 import { ImapDecoder } from '../../src/dialogue/imap/imap-decoder.ts';
 import { Pop3Decoder } from '../../src/dialogue/pop3/pop3-decoder.ts';
 import { SmtpDecoder } from '../../src/dialogue/smtp/smtp-decoder.ts';
+import { KeyLog } from '../../src/dialogue/tls/key-log.ts';
 import { tellTls } from '../../src/dialogue/tls/tls-detection.ts';
+import { TlsLayer } from '../../src/dialogue/tls/tls-layer.ts';
 import type { DialogueDecoder } from '../../src/dialogue/types.ts';
 import type { Connection, StreamData, StreamEvent } from '../../src/stream/types.ts';
 import { client, cuts, lost, server, type Turn } from '../support/conversation.ts';
 import { connection, hear } from '../support/dialogue.ts';
 import { overhearAll } from '../support/overhear.ts';
-import { feed, recut, WAYS } from './tls/feeding.ts';
+import { END, feed, recut, WAYS } from './tls/feeding.ts';
+import { generateSession } from './tls/generated-sessions.ts';
 import { sighting } from './tls/recorded-streams.ts';
 
 /** Mails and anomalies of the turns, which are the same whole, by line and by octet. */
@@ -115,6 +118,35 @@ test('DeflateLayer gives what stands before the damage, and all of it', () => {
     }
     assert.equal(seen[0]?.text, expected, what);
   }
+});
+
+test('TlsLayer says where a direction is given up, not how much of it had come by then', async () => {
+  const session = await generateSession({ version: 'TLSv1.3' });
+  const keyLog = new KeyLog();
+  keyLog.add(session.keyLog);
+  const last = session.events.findLast((event) => event.sender === 'client');
+  assert.ok(last);
+  // Each of these headers begins a record that is long enough, and none of them opens.
+  const forged = { ...last, bytes: Buffer.alloc(100_000, Buffer.from([0, 23, 3, 3, 0x40, 0])) };
+  const at = session.events.indexOf(last) + 1;
+  const [first, ...others] = [100_000, 40_000, 997].map((length) => {
+    const pieces = Array.from({ length: Math.ceil(100_000 / length) }, (_, index) => {
+      return { ...forged, bytes: forged.bytes.subarray(index * length, (index + 1) * length) };
+    });
+    const events = [...session.events.slice(0, at), ...pieces, ...session.events.slice(at), END];
+    const { client: plain, gaps, anomalies } = feed(new TlsLayer(connection, keyLog), events);
+    return { plain, gaps, anomalies };
+  });
+  for (const other of others) assert.deepEqual(other, first);
+  assert.deepEqual(first?.plain, session.client);
+  assert.deepEqual(
+    first.gaps.map((gap) => gap.length),
+    [1],
+  );
+  assert.deepEqual(
+    first.anomalies.map((each) => each.code),
+    ['dialogue.tls-undecryptable'],
+  );
 });
 
 test('tellTls waits behind a hole until octets can be told from text', () => {

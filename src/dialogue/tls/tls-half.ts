@@ -161,12 +161,16 @@ export class TlsHalf {
     return isDue && this.#lossSeen ? this.#reportLoss(1, this.#lossSeen) : undefined;
   }
 
-  /** What will never be read now that the direction has ended, a cut record too. */
+  /**
+   * What will never be read now that the direction has ended, a cut record too. How much it is of a direction
+   * given up is not known: more may come, and how much came so far is a matter of packets.
+   */
   takeRest(): StreamGap | undefined {
     const seen = this.#lossSeen ?? this.reader.seen;
     const unreadBytes = this.reader.received - this.#readUntil;
     if (unreadBytes === 0 || !seen || this.#epoch?.carries !== 'application') return undefined;
-    const length = Math.max(1, unreadBytes - this.#epoch.opener.overheadBytes) - this.#lossReported;
+    const known = this.isGivenUp ? 1 : Math.max(1, unreadBytes - this.#epoch.opener.overheadBytes);
+    const length = known - this.#lossReported;
     return length > 0 ? this.#reportLoss(length, seen) : undefined;
   }
 

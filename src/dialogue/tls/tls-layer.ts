@@ -5,7 +5,7 @@
  * A record that cannot be opened costs that record alone: each proves itself by its tag, so that after a loss
  * the next good one is found by trying record numbers. The `gap` that stands for the loss has the length of
  * the lost plaintext as far as that can be told: exact for suites that do not pad if only records of
- * application data were lost, otherwise near; never less than 1.
+ * application data were lost, otherwise near; never less than 1, and 1 where a direction is given up.
  */
 import { anomaly } from '../../core/anomaly.ts';
 import { tlsLimits } from '../../core/limits.ts';
