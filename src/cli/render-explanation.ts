@@ -4,6 +4,7 @@ import type {
   ExplainedConnection,
   ExplainedEvent,
   ExplainedFile,
+  ExplainedGap,
   ExplainedMail,
   ExplainedTotals,
 } from '../pipeline/explanation.ts';
@@ -117,12 +118,7 @@ function eventLines(event: ExplainedEvent): string[] {
     case 'mail':
       return mailLines(event);
     case 'gap':
-      return [
-        row(
-          event.seen,
-          `! ${count(event.octets, 'octet')} of the ${event.sender} ${event.octets === 1 ? 'is' : 'are'} not in the capture`,
-        ),
-      ];
+      return [row(event.seen, gapText(event))];
     case 'anomaly':
       return [row(undefined, `! ${event.code} at ${event.at}: ${event.detail}`)];
     case 'no-row':
@@ -130,6 +126,18 @@ function eventLines(event: ExplainedEvent): string[] {
     case 'omitted':
       return [row(undefined, `… ${omittedText(event.counts)}`)];
   }
+}
+
+/** Mails named in one line. */
+const namedMailsMax = 5;
+
+function gapText({ sender, octets, mails }: ExplainedGap): string {
+  const what = `! ${count(octets, 'octet')} of the ${sender} ${octets === 1 ? 'is' : 'are'} not in the capture`;
+  if (mails === null) return `${what}; what they held is hidden by TLS or compression`;
+  if (mails.length === 0) return `${what}; no mail is known to miss them`;
+  const numbers = mails.slice(0, namedMailsMax).map((each) => `#${each}`);
+  const more = mails.length > namedMailsMax ? ` and ${number(mails.length - namedMailsMax)} more` : '';
+  return `${what}; incomplete by it: mail ${numbers.join(', ')}${more}`;
 }
 
 const noRowTexts = {
@@ -145,14 +153,14 @@ function omittedText(counts: Readonly<Record<string, number>>): string {
 }
 
 function mailLines(mail: ExplainedMail): string[] {
-  const { seen, last, method, bytes, sha256, subject, from } = mail;
+  const { seen, last, number: mailNumber, method, bytes, sha256, subject, from } = mail;
   const where = last.frame === seen.frame && last.capture === seen.capture ? '' : ` to frame ${frame(last)}`;
   const facts = [`${method}, ${number(bytes)} octets${where}`, completeness(mail), ...acceptance(mail)];
   if (!mail.exact) facts.push('put together from sections');
   if (mail.anomalies.length > 0) facts.push(mail.anomalies.join(', '));
   const { envelope, mailbox } = mail;
   return [
-    row(seen, `= mail: ${facts.join('; ')}`),
+    row(seen, `= mail #${mailNumber}: ${facts.join('; ')}`),
     row(undefined, `  sha256 ${sha256}`),
     ...(envelope === null
       ? []

@@ -1,12 +1,13 @@
 /** What one connection said and carried, shortened as it comes: memory is bounded whatever the session is. */
 import { createHash } from 'node:crypto';
 import { explainLimits } from '../core/limits.ts';
-import type { Conversation } from '../dialogue/conversation.ts';
-import type { DialogueEvent, MailProtocol, RawMessage } from '../dialogue/types.ts';
+import type { Conversation, LayerSummary } from '../dialogue/conversation.ts';
+import type { DialogueEvent, RawMessage } from '../dialogue/types.ts';
 import { decodeMessage } from '../message/decode-message.ts';
 import type { Address } from '../message/types.ts';
-import type { CloseReason, Sighting, StreamEvent } from '../stream/types.ts';
-import type { ExplainedConnection, ExplainedEvent, ExplainedMail } from './explanation.ts';
+import type { CloseReason, Sender, Sighting, StreamEvent, StreamGap } from '../stream/types.ts';
+import type { ExplainedConnection, ExplainedEvent, ExplainedGap, ExplainedMail } from './explanation.ts';
+import { GapCosts } from './gap-costs.ts';
 import { LineGuard } from './safe-line.ts';
 
 /** Events that are held by all connections together. */
@@ -15,12 +16,17 @@ export interface HeldEvents {
 }
 
 const senderLetter = { client: 'C', server: 'S' } as const;
+const otherSide: Readonly<Record<Sender, Sender>> = { client: 'server', server: 'client' };
+/** What lies where inside of them cannot be told from outside. */
+const unreadableLayers: ReadonlySet<string> = new Set<LayerSummary['name']>(['tls', 'starttls', 'compress']);
 const headerTextMax = 200;
 
 export class ConversationLog {
   readonly #held: HeldEvents;
   readonly #repeatedMax: number;
-  readonly #events: ExplainedEvent[] = [];
+  /** What a gap cost is known at the end. */
+  readonly #events: (ExplainedEvent | StreamGap)[] = [];
+  readonly #costs = new GapCosts();
   readonly #shown = new Map<string, number>();
   #guard: LineGuard | undefined;
   #omitted: Record<string, number> | undefined;
@@ -28,6 +34,7 @@ export class ConversationLog {
   #first: Sighting | null = null;
   #last: Sighting | null = null;
   #closed: CloseReason | null = null;
+  #mails = 0;
 
   /** `repeatedMax` lines of a kind are shown. */
   constructor(held: HeldEvents, repeatedMax: number) {
@@ -41,13 +48,13 @@ export class ConversationLog {
     if (event.kind !== 'data' && event.kind !== 'gap') return;
     this.#first ??= event.seen;
     this.#last = event.seen;
-    if (event.kind !== 'gap') return;
-    const { sender, length, seen } = event;
-    this.#add('gap', { kind: 'gap', sender, octets: length, seen }, explainLimits.eventsMax);
+    this.#costs.pass(event);
+    if (event.kind === 'gap' && this.#add('gap', event, explainLimits.eventsMax)) this.#costs.addGap(event);
   }
 
   /** Returns the mail, if the event is one. */
-  dialogue(event: DialogueEvent, protocol: MailProtocol | null): ExplainedMail | undefined {
+  dialogue(event: DialogueEvent, conversation: Conversation): ExplainedMail | undefined {
+    const { protocol } = conversation;
     switch (event.kind) {
       case 'trace': {
         if (protocol === null) return undefined;
@@ -59,9 +66,11 @@ export class ConversationLog {
         return undefined;
       }
       case 'message': {
-        const mail = explainMail(event);
+        const mail = explainMail(event, ++this.#mails);
         this.#user = mail.user ?? this.#user;
-        this.#add('mail', mail, explainLimits.eventsMax);
+        if (this.#add('mail', mail, explainLimits.eventsMax)) {
+          this.#costs.addMail(event, mail.number, conversation.summary.reversed);
+        }
         return mail;
       }
       case 'anomaly': {
@@ -79,28 +88,38 @@ export class ConversationLog {
 
   finish(conversation: Conversation): ExplainedConnection {
     this.#endOmission();
+    const { summary } = conversation;
+    const hits = this.#costs.hits();
+    const isLayered = summary.layers.some(({ name }) => unreadableLayers.has(name));
+    const explain = (gap: StreamGap): ExplainedGap => {
+      const mails = hits.get(gap) ?? (isLayered ? null : []);
+      const sender = summary.reversed ? otherSide[gap.sender] : gap.sender;
+      return { kind: 'gap', sender, octets: gap.length, seen: gap.seen, mails };
+    };
     return {
-      ...conversation.summary,
+      ...summary,
       first: this.#first,
       last: this.#last,
       closed: this.#closed,
       user: this.#user,
-      events: this.#events,
+      events: this.#events.map((event) => ('length' in event ? explain(event) : event)),
     };
   }
 
-  #add(key: string, event: ExplainedEvent, shownMax: number): void {
+  /** False where the event is only counted. */
+  #add(key: string, event: ExplainedEvent | StreamGap, shownMax: number): boolean {
     const shown = this.#shown.get(key) ?? 0;
     const isFull =
       this.#events.length >= explainLimits.eventsMax || this.#held.count >= explainLimits.heldEventsMax;
     if (shown >= shownMax || isFull) {
       this.#omitted ??= {};
       this.#omitted[key] = (this.#omitted[key] ?? 0) + 1;
-      return;
+      return false;
     }
     this.#shown.set(key, shown + 1);
     this.#endOmission();
     this.#push(event);
+    return true;
   }
 
   #endOmission(): void {
@@ -108,19 +127,20 @@ export class ConversationLog {
     this.#omitted = undefined;
   }
 
-  #push(event: ExplainedEvent): void {
+  #push(event: ExplainedEvent | StreamGap): void {
     this.#events.push(event);
     this.#held.count++;
   }
 }
 
-function explainMail(raw: RawMessage): ExplainedMail {
+function explainMail(raw: RawMessage, number: number): ExplainedMail {
   const octets = raw.octets.read();
   raw.octets.release();
   const message = decodeMessage(octets);
   const codes = [...raw.anomalies, ...message.anomalies].map(({ code }) => code);
   return {
     kind: 'mail',
+    number,
     seen: raw.first,
     last: raw.last,
     method: raw.method,

@@ -125,7 +125,7 @@ class Explainer {
   #receive(event: StreamEvent, conversation: Conversation, log: ConversationLog): boolean {
     log.stream(event);
     for (const out of conversation.receive(event)) {
-      const mail = log.dialogue(out, conversation.protocol);
+      const mail = log.dialogue(out, conversation);
       if (mail !== undefined) this.#mails[mail.complete ? 'whole' : 'incomplete']++;
       if (out.kind === 'tally') this.#noRows[out.what]++;
     }

@@ -21,6 +21,8 @@ export interface ExplainedFile {
 
 export interface ExplainedMail {
   readonly kind: 'mail';
+  /** Counted from 1 in its connection. */
+  readonly number: number;
   readonly seen: Sighting;
   readonly last: Sighting;
   readonly method: string;
@@ -40,10 +42,19 @@ export interface ExplainedMail {
   readonly anomalies: readonly string[];
 }
 
+export interface ExplainedGap {
+  readonly kind: 'gap';
+  readonly sender: Sender;
+  readonly octets: number;
+  readonly seen: Sighting;
+  /** Numbers of the mails that are incomplete because of it; null where a layer hides what it hit. */
+  readonly mails: readonly number[] | null;
+}
+
 export type ExplainedEvent =
   | { readonly kind: 'said'; readonly sender: Sender; readonly text: string; readonly seen: Sighting }
   | ExplainedMail
-  | { readonly kind: 'gap'; readonly sender: Sender; readonly octets: number; readonly seen: Sighting }
+  | ExplainedGap
   | { readonly kind: 'anomaly'; readonly code: string; readonly at: string; readonly detail: string }
   /** Looked like mail, but is none by rule. */
   | { readonly kind: 'no-row'; readonly what: Tally['what'] }

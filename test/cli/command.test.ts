@@ -176,7 +176,7 @@ test('mailproc explain shows a capture to a person, and as JSON', () =>
     assert.equal(shown.status, 0, shown.stderr);
     assert.match(shown.stdout, /pcapng, [\d,]+ octets, \d+ packets, ETHERNET \(1\)/);
     assert.match(shown.stdout, /SMTP, told by the server's first words/);
-    assert.match(shown.stdout, /= mail: DATA, [\d,]+ octets to frame \d+; whole; accepted/);
+    assert.match(shown.stdout, /= mail #1: DATA, [\d,]+ octets to frame \d+; whole; accepted/);
     const json = await runMailproc(folder, 'explain', oneMail, '--json');
     const told = JSON.parse(json.stdout) as {
       files: unknown[];

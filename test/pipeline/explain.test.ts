@@ -7,8 +7,10 @@ import { PacketDecoder } from '../../src/packet/packet-decoder.ts';
 import { type ExplainRequest, explain } from '../../src/pipeline/explain.ts';
 import type { ExplainedConnection, ExplainedFile, ExplainedTotals } from '../../src/pipeline/explanation.ts';
 import { readCapture } from '../support/capture-reader.ts';
-import { client, conversation, server, type Turn } from '../support/conversation.ts';
+import { client, conversation, lost, server, type Turn } from '../support/conversation.ts';
+import { fixturesFolder } from '../support/fixture.ts';
 import { asPacket, toPackets, writePcapng } from '../support/packets.ts';
+import { readTraffic } from '../support/rewrite.ts';
 import { inTemporaryFolder } from '../support/run-mailproc.ts';
 import { sharedCaptures, sharedNames } from '../support/shared-captures.ts';
 
@@ -331,4 +333,95 @@ test('explain sums up connections that are no mail, and lists them when asked', 
     long.connections.map(({ kind, noMail }) => [kind, noMail]),
     [['other', 'HTTP']],
   );
+});
+
+const mailOf = (name: string): string => `Subject: ${name}\r\n\r\n${name}\r\n`;
+const envelope = conversation(
+  'C: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>\nS: 250 ok\nC: DATA\nS: 354 go',
+);
+
+/** For each gap in order: who sent it, its octets, and the mails that it hit. */
+async function gapsOf(turns: readonly Turn[]) {
+  const { connections } = await tellTurns(turns);
+  const events = connections[0]?.events ?? [];
+  const mails = events.flatMap((event) => (event.kind === 'mail' ? [[event.number, event.complete]] : []));
+  const gaps = events.flatMap((event) =>
+    event.kind === 'gap' ? [[event.sender, event.octets, event.mails]] : [],
+  );
+  return { mails, gaps };
+}
+
+test('explain names the mail of SMTP that a gap hit, and gaps that hit none', async () => {
+  const texts = ['one', 'two', 'three'].map(mailOf);
+  const [one = '', two = '', three = ''] = texts;
+  const { mails, gaps } = await gapsOf([
+    ...smtpHead,
+    ...envelope,
+    client(`${one}.\r\n`),
+    server('250 done\r\n'),
+    lost(client('NOOP\r\n')),
+    server('250 nothing\r\n'),
+    ...envelope,
+    client(two.slice(0, 10)),
+    lost(client(two.slice(10, 14))),
+    client(two.slice(14, 16)),
+    lost(client(two.slice(16, 18))),
+    client(`${two.slice(18)}.\r\n`),
+    lost(server('250 done\r\n')),
+    ...envelope,
+    client(`${three}.\r\n`),
+    server('250 done\r\n'),
+    client('QUIT\r\n'),
+    server('221 bye\r\n'),
+  ]);
+  assert.deepEqual(mails, [
+    [1, true],
+    [2, false],
+    [3, true],
+  ]);
+  assert.deepEqual(gaps.toSorted(), [
+    ['client', 2, [2]],
+    ['client', 4, [2]],
+    ['client', 6, []],
+    ['server', 10, []],
+  ]);
+});
+
+test('explain names the mail of POP3 that a gap hit', async () => {
+  const [one, two] = [mailOf('one'), mailOf('two')];
+  const { mails, gaps } = await gapsOf([
+    ...popHead,
+    client('RETR 1\r\n'),
+    server(`+OK ${one.length} octets\r\n${one}.\r\n`),
+    client('RETR 2\r\n'),
+    server(`+OK ${two.length} octets\r\n${two.slice(0, 9)}`),
+    lost(server(two.slice(9, 12))),
+    server(`${two.slice(12)}.\r\n`),
+    client('QUIT\r\n'),
+    server('+OK\r\n'),
+  ]);
+  assert.deepEqual(mails, [
+    [1, true],
+    [2, false],
+  ]);
+  assert.deepEqual(gaps, [['server', 3, [2]]]);
+});
+
+test('explain does not guess what a gap inside TLS held', async () => {
+  const { packets } = await readTraffic(join(fixturesFolder, 'smtp-starttls-no-keys', 'capture.pcapng'));
+  const largest = packets.reduce((best, { bytes }) => Math.max(best, bytes.length), 0);
+  await inTemporaryFolder(async (folder) => {
+    const file = join(folder, 'capture.pcapng');
+    writeFileSync(file, writePcapng(packets.filter(({ bytes }) => bytes.length < largest)));
+    const { connections } = await tell([file]);
+    const hits = connections.map(({ kind, events }) => [
+      kind,
+      events.flatMap((event) => (event.kind === 'gap' ? [event.mails] : [])),
+    ]);
+    assert.deepEqual(hits, [
+      ['encrypted', [null, null]],
+      ['encrypted', [null]],
+      ['smtp', [[1]]],
+    ]);
+  });
 });
