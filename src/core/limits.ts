@@ -248,6 +248,8 @@ export const pipelineLimits = {
   /** With a larger heap garbage is looked for sooner, see memory/heap-growth.ts: a usual day stays below. */
   relaxedHeapBytes: 48 << 20,
   heapGrowthPercent: 20,
+  /** So many octets more are looked through at once: strings of large texts are megabytes each. */
+  heapGrowthBytesMax: 24 << 20,
   /** Mails of one share whose images are being written: enough to hide the disk's answer. */
   mailsInHandMax: 64,
   /** Octets of them; one larger mail is in hand alone. */

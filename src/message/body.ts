@@ -16,7 +16,7 @@ import type { Loss } from './loss.ts';
 import { guessBoundary, readEntity, readParts } from './multipart.ts';
 import { readableText, type Texts } from './readable-text.ts';
 import { readTnef } from './tnef.ts';
-import { decodeBody } from './transfer-encoding.ts';
+import { decodeBody, decodeTextBody } from './transfer-encoding.ts';
 import type { Message } from './types.ts';
 
 export type Body = Pick<Message, 'text' | 'attachments' | 'falseImages' | 'encrypted'>;
@@ -59,10 +59,12 @@ class BodyReader {
       this.#visitChildren(entity, entity.source.subarray(entity.bodyStart, entity.bodyEnd));
       return;
     }
-    const content = decodeBody(entity, this.#loss);
+    const isShown = isText(entity, parent, this.texts.size);
+    const isPlain = isShown && entity.mediaType !== 'text/html';
+    const content = isPlain ? decodeTextBody(entity, this.#loss) : decodeBody(entity, this.#loss);
     if (entity.mediaType === 'message/partial') this.#notePartial(entity);
     if (isEmbeddedMail(entity) && this.#openMail(entity, content)) return;
-    if (isText(entity, parent, this.texts.size)) this.#visitText(entity, content);
+    if (isShown) this.#visitText(entity, content);
     else this.#visitFile(entity, content);
   }
 

@@ -5,6 +5,11 @@ import { extractYenc } from './yenc.ts';
 
 export type FoundInText = EmbeddedFile & { readonly origin: 'uuencode' | 'yenc' };
 
+/** A file is announced in a line of its own. */
+export function mayHoldFiles(behindLineEnd: Buffer): boolean {
+  return behindLineEnd.includes('\nbegin ') || behindLineEnd.includes('\n=ybegin ');
+}
+
 export function extractEmbeddedFiles(
   content: Buffer,
   loss: Loss,

@@ -23,9 +23,47 @@ for (let digit = 0; digit < 16; digit++) {
 }
 
 export function decodeQuotedPrintable(source: Buffer, start: number, end: number): Buffer {
-  const body = source.subarray(start, end);
-  if (!body.includes(equals) && !hasTrailingBlanks(source, start, end)) return body;
+  if (isIdentical(source, start, end)) return source.subarray(start, end);
   const output = Buffer.allocUnsafe(end - start - 2 * codedOctets(source, start, end));
+  return output.subarray(0, decodeInto(output, source, start, end));
+}
+
+/** The same in pieces, one after the other, from about `pieceBytes` octets each. A piece dies at the next one. */
+export function* quotedPrintablePieces(
+  source: Buffer,
+  start: number,
+  end: number,
+  pieceBytes = 1 << 20,
+): Generator<Buffer> {
+  if (isIdentical(source, start, end)) {
+    yield source.subarray(start, end);
+    return;
+  }
+  let output: Buffer = Buffer.alloc(0);
+  for (let from = start; from < end; ) {
+    const to = safeCut(source, Math.min(from + pieceBytes, end), end);
+    if (output.length < to - from) output = Buffer.allocUnsafe(to - from);
+    yield output.subarray(0, decodeInto(output, source, from, to));
+    from = to;
+  }
+}
+
+/** From `wanted` on, where what stands before does not change what follows: behind an octet that is itself. */
+function safeCut(source: Buffer, wanted: number, end: number): number {
+  for (let at = wanted; at < end; at++) {
+    const before = source[at - 1] ?? 0;
+    const isItself = before !== 0x20 && before !== 0x09 && before !== carriageReturn && before !== equals;
+    if (isItself && source[at - 2] !== equals) return at;
+  }
+  return end;
+}
+
+function isIdentical(source: Buffer, start: number, end: number): boolean {
+  return !source.subarray(start, end).includes(equals) && !hasTrailingBlanks(source, start, end);
+}
+
+/** Returns how many octets it wrote: no more than it read. */
+function decodeInto(output: Buffer, source: Buffer, start: number, end: number): number {
   let length = 0;
   /** Output length behind the last octet that is no literal blank: where a line end cuts back to. */
   let solid = 0;
@@ -54,7 +92,7 @@ export function decodeQuotedPrintable(source: Buffer, start: number, end: number
       if (octet !== 0x20 && octet !== 0x09 && octet !== carriageReturn) solid = length;
     }
   }
-  return output.subarray(0, length);
+  return length;
 }
 
 /** So many triples become one octet each; looked for only where it spares memory. */

@@ -1,9 +1,11 @@
 /** Content-Transfer-Encoding undone, RFC 2045 §6. */
+import { messageLimits } from '../core/limits.ts';
 import { decodeBase64 } from './base64.ts';
+import { mayHoldFiles } from './embedded-file.ts';
 import type { Entity } from './entity.ts';
 import { imageFormatOf } from './image-format.ts';
 import type { Loss } from './loss.ts';
-import { decodeQuotedPrintable } from './quoted-printable.ts';
+import { decodeQuotedPrintable, quotedPrintablePieces } from './quoted-printable.ts';
 import { decodeUuencoded } from './uuencode.ts';
 
 /** Octets of a leaf's body; a view of its source where nothing had to be undone. */
@@ -26,6 +28,34 @@ export function decodeBody(entity: Entity, loss: Loss): Buffer {
     loss.note('message.encoding-damaged', bodyEnd, 'base64 data with an incomplete group');
   }
   return bytes;
+}
+
+/** Octets of a text in whose pieces files are looked for: what announces one is shorter. */
+const announcementBytes = 16;
+
+/**
+ * The same for text that is shown as it is. A text much longer than is read is cut behind that, and never held as a
+ * whole, unless files may be in it.
+ */
+export function decodeTextBody(entity: Entity, loss: Loss): Buffer {
+  const { source, bodyStart, bodyEnd } = entity;
+  const bytesMax = messageLimits.textBytesMax;
+  const isLong = bodyEnd - bodyStart > bytesMax * 2 && entity.encoding === 'quoted-printable';
+  if (!isLong) return decodeBody(entity, loss);
+  if (!loss.mayDecode(bodyEnd - bodyStart, bodyStart)) return Buffer.alloc(0);
+  // More than is read, and no less than a character more: who reads it sees that there was more.
+  const kept = Buffer.allocUnsafe(bytesMax + announcementBytes);
+  let length = 0;
+  let before = '\n';
+  for (const piece of quotedPrintablePieces(source, bodyStart, bodyEnd)) {
+    const seam = Buffer.from(before + piece.toString('latin1', 0, announcementBytes), 'latin1');
+    if (mayHoldFiles(piece) || mayHoldFiles(seam)) return decodeQuotedPrintable(source, bodyStart, bodyEnd);
+    length += piece.copy(kept, length);
+    before = (before + piece.toString('latin1', Math.max(0, piece.length - announcementBytes))).slice(
+      -announcementBytes,
+    );
+  }
+  return kept.subarray(0, length);
 }
 
 /** At the end of a mail without a closing boundary: an image says itself whether it is complete. */

@@ -261,6 +261,22 @@ describe('decodeMessage keeps its limits', () => {
     });
   }
 
+  it('decodeMessage reads textBytesMax octets of a much longer text in quoted-printable, and the files in it', () => {
+    const { textBytesMax } = messageLimits;
+    const qp = 'Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable';
+    const text = `\n${`${'=E4=B8=AD'.repeat(8)}=\n`.repeat((textBytesMax * 1.2) / 24)}`;
+    const read = '中'.repeat(Math.floor(textBytesMax / 3));
+    const long = decodeMessage(mail(qp, text));
+    assert.deepEqual([long.whole, long.attachments.length], [false, 0]);
+    assert.ok(long.text === read.slice(0, long.text.length) && long.text.length >= read.length - 1);
+    const withFile = decodeMessage(mail(qp, `${text}\nbegin 644 x\n#0V%T\n\nend\n`));
+    assert.ok(withFile.text === long.text);
+    assert.deepEqual(
+      withFile.attachments.map(({ name, bytes }) => [name, bytes.toString()]),
+      [['x', 'Cat']],
+    );
+  });
+
   it('decodeMessage reads the text of HTML whose pictures are longer than any text', () => {
     const { textBytesMax } = messageLimits;
     const picture = `data:image/png;base64,${pictures.png.toString('base64').padEnd(textBytesMax, ' ')}`;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { decodeBase64 } from '../../src/message/base64.ts';
 import { decodeText } from '../../src/message/charset.ts';
 import { guessCharset } from '../../src/message/charset-guess.ts';
@@ -11,7 +12,7 @@ import { namesWithoutSemicolon, readEntityNames } from '../../src/message/html-e
 import { htmlToText } from '../../src/message/html-text.ts';
 import { imageFormatOf, namesImage } from '../../src/message/image-format.ts';
 import { ParameterizedValue } from '../../src/message/parameter.ts';
-import { decodeQuotedPrintable } from '../../src/message/quoted-printable.ts';
+import { decodeQuotedPrintable, quotedPrintablePieces } from '../../src/message/quoted-printable.ts';
 import { receivedHost } from '../../src/message/received.ts';
 import { decompressRtf, rtfToText } from '../../src/message/rtf.ts';
 import { hex, pictures } from '../support/mail.ts';
@@ -184,6 +185,19 @@ table(
     ['no', 'no'],
   ],
 );
+
+it('quotedPrintablePieces gives what decodeQuotedPrintable gives, wherever the pieces end', () => {
+  const parts = fc.constantFrom('=', '=3D', '=e4', '\r', '\n', '\r\n', ' ', '\t', 'a', '3', '=\r\n', '= \n');
+  fc.assert(
+    fc.property(fc.array(parts, { maxLength: 40 }), fc.integer({ min: 1, max: 12 }), (texts, pieceBytes) => {
+      const source = Buffer.from(`xx${texts.join('')}yy`);
+      const end = source.length - 2;
+      const pieces = Array.from(quotedPrintablePieces(source, 2, end, pieceBytes), String);
+      assert.equal(pieces.join(''), String(decodeQuotedPrintable(source, 2, end)));
+    }),
+    { numRuns: 2000 },
+  );
+});
 
 table('decodeEntities', decodeEntities, [
   ['&lt;&gt;&amp;&quot;&#39;', `<>&"'`],

@@ -3,15 +3,34 @@
  * three times that before it looks, which is fast where memory is plenty. Results do not depend on it.
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { pipelineLimits } from '../../core/limits.ts';
 
 let isTight = false;
+/** The smallest heap since garbage was looked for. */
+let usedBytesMin = 0;
+let collect: (() => void) | undefined;
 
 /** To be called now and then; costs a microsecond. */
 export function adaptHeapGrowth(): void {
+  const { relaxedHeapBytes, heapGrowthPercent, heapGrowthBytesMax } = pipelineLimits;
+  const used = getHeapStatistics().used_heap_size;
   const wasTight = isTight;
-  isTight = getHeapStatistics().used_heap_size > pipelineLimits.relaxedHeapBytes;
-  if (isTight === wasTight) return;
+  isTight = used > relaxedHeapBytes;
   // 0 leaves it to the runtime. It reads the flag each time it is about to decide how far the heap may grow.
-  setFlagsFromString(`--heap-growing-percent=${isTight ? pipelineLimits.heapGrowthPercent : 0}`);
+  if (isTight !== wasTight) setFlagsFromString(`--heap-growing-percent=${isTight ? heapGrowthPercent : 0}`);
+  usedBytesMin = Math.min(usedBytesMin, used);
+  if (!isTight || used - usedBytesMin < heapGrowthBytesMax + usedBytesMin * (heapGrowthPercent / 100)) return;
+  // It decides only when it looks for garbage, and the first time may be far away: texts come in megabytes.
+  collect ??= garbageCollection();
+  collect();
+  usedBytesMin = getHeapStatistics().used_heap_size;
+}
+
+/** The runtime hands it to contexts that begin after the flag is set. */
+function garbageCollection(): () => void {
+  setFlagsFromString('--expose-gc');
+  const found: unknown = runInNewContext('gc');
+  setFlagsFromString('--no-expose-gc');
+  return typeof found === 'function' ? () => found() : () => undefined;
 }
