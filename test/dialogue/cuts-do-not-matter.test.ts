@@ -88,6 +88,24 @@ test('ImapDecoder takes no second continuation for the end of an exchange', () =
   );
 });
 
+test('ImapDecoder lets each continuation consent to what was said before it', () => {
+  const turns = [
+    server('* OK hi\r\n'),
+    client('1 APPEND a {3}\r\none\r\n2 APPEND b {3}\r\n'),
+    client('two\r\n3 APPEND c {5}\r\nthree\r\n'),
+    server('+ \r\n+ \r\n+ \r\n'),
+    server('1 OK\r\n2 OK\r\n3 OK\r\n'),
+  ];
+  assert.deepEqual(
+    heard(turns, imap).map((each) => each.split(' ').slice(0, 3).join(' ')),
+    ['"one" true []', '"two" true []', '"three" true []'],
+  );
+  // The first literal lies: what is behind it begins with a command that announces another one.
+  const lying = [client('8 PEND "0" {4}\r\n\r\nBBME2 APPEND ""{4}\nM'), client('A3=A'), server('+\n+\n')];
+  const [mail] = heard(lying, imap);
+  assert.ok(mail?.startsWith('"MA3=" false [{"offset":4}] '), mail);
+});
+
 test('Conversation tells a protocol by lines that are there to their end', () => {
   for (const greeting of ['* OK \x02', '+OK ready \xff']) {
     const turns = [server(Buffer.from(greeting, 'latin1'))];

@@ -15,6 +15,7 @@ import { literalMarker } from './literal-marker.ts';
 import { type Orphan, OrphanCollector } from './orphan.ts';
 import {
   commandStart,
+  firstLine,
   isSurelyCommand,
   isSurelyResponse,
   isTlsRecord,
@@ -384,10 +385,4 @@ export class Fragmentizer {
 /** After a literal comes the next item, the end of a list, or the end of the line. */
 function maySucceedLiteral(octet: number): boolean {
   return octet === SPACE || octet === CLOSE_PARENTHESIS || octet === CR || octet === LF;
-}
-
-function firstLine(octets: Buffer): Buffer {
-  const end = octets.indexOf(LF);
-  if (end < 0) return octets;
-  return octets.subarray(0, octets[end - 1] === CR ? end - 1 : end);
 }

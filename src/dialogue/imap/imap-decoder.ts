@@ -16,7 +16,7 @@ import { type DialogueMemory, heapMemory } from '../octets.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName, Upgrade } from '../types.ts';
 import { type Command, commandOf, lineOf, startOf } from './command.ts';
 import { type Fragmented, Fragmentizer, type Unit } from './fragmentizer.ts';
-import { commandStart, isSurelyCommand, taggedStart } from './recognise.ts';
+import { commandStart, firstLine, isSurelyCommand, taggedStart } from './recognise.ts';
 import { Session } from './session.ts';
 import { traceOf } from './trace.ts';
 
@@ -48,6 +48,9 @@ export class ImapDecoder implements DialogueDecoder {
   #insideTag = '';
   /** A server's unit that waits for the client. */
   #held: Unit | undefined;
+  /** A `+` consents to what the client said last: it waits until all that is there was read. */
+  #isHeldForClient = false;
+  #clientRests = false;
   /** The client said something since `#held` waits. */
   #clientWentOn = false;
   /** An answer to a command that was not captured speaks of compression. */
@@ -111,10 +114,10 @@ export class ImapDecoder implements DialogueDecoder {
   }
 
   #run(): void {
-    for (let moved = true; moved && this.#upgrade === undefined; ) {
-      moved = false;
-      while (this.#upgrade === undefined && this.#stepServer()) moved = true;
-      if (this.#upgrade === undefined && this.#stepClient()) moved = true;
+    this.#clientRests = false;
+    while (this.#upgrade === undefined && (this.#isHeldForClient || !this.#clientRests)) {
+      if (this.#stepServer()) this.#clientRests = false;
+      else this.#clientRests = !this.#stepClient();
     }
   }
 
@@ -170,7 +173,14 @@ export class ImapDecoder implements DialogueDecoder {
   /** Takes one unit of the server; false where it waits or more octets are needed. */
   #stepServer(): boolean {
     const held = this.#held;
-    if (held !== undefined) return this.#serverUnit(held);
+    if (held !== undefined) {
+      if (this.#isHeldForClient) {
+        if (this.#clientMayGoOn) return false;
+        this.#clientWentOn = false;
+        this.#isHeldForClient = false;
+      }
+      return this.#serverUnit(held);
+    }
     if (this.#mayBeDeflated && this.#turnsIntoDeflate()) return true;
     const next = this.#server.fragmentizer.next(this.#server.closed);
     if (next === undefined) return false;
@@ -180,9 +190,15 @@ export class ImapDecoder implements DialogueDecoder {
     }
     this.#trace('server', next, 'command');
     this.#clientWentOn = false;
-    this.#serverUnit(next);
+    this.#isHeldForClient = lineOf(next)[0] === 0x2b && this.#clientMayGoOn;
+    if (this.#isHeldForClient) this.#held = next;
+    else this.#serverUnit(next);
     // Held or not, octets were taken.
     return true;
+  }
+
+  get #clientMayGoOn(): boolean {
+    return this.#wait === undefined && !this.#clientRests;
   }
 
   /** Without the client's COMPRESS: what follows the answer is no text. */
@@ -352,6 +368,7 @@ export class ImapDecoder implements DialogueDecoder {
     this.#wait = undefined;
     this.#inside = undefined;
     this.#held = undefined;
+    this.#isHeldForClient = false;
     const rest: StreamEvent[] = [
       ...this.#client.fragmentizer.takeEvents(),
       ...this.#server.fragmentizer.takeEvents(),
@@ -379,9 +396,4 @@ export class ImapDecoder implements DialogueDecoder {
 function newSide(sender: Sender, memory: DialogueMemory): Side {
   const fragmentizer = new Fragmentizer(sender, memory);
   return { sender, fragmentizer, seen: false, givenUp: false, closed: false };
-}
-
-function firstLine(octets: Buffer): Buffer {
-  const end = octets.indexOf(0x0a);
-  return end < 0 ? octets : octets.subarray(0, octets[end - 1] === 0x0d ? end - 1 : end);
 }

@@ -74,6 +74,12 @@ export function isTlsRecord(octets: Buffer): boolean {
   return octets.length >= 3 && type >= 0x14 && type <= 0x17 && octets[1] === 3 && (octets[2] ?? 9) <= 4;
 }
 
+/** Without its line end; all of the octets where none of them ends it. */
+export function firstLine(octets: Buffer): Buffer {
+  const end = octets.indexOf(0x0a);
+  return end < 0 ? octets : octets.subarray(0, octets[end - 1] === 0x0d ? end - 1 : end);
+}
+
 function head(line: Buffer): string {
   return line.toString('latin1', 0, LOOK_BYTES);
 }
