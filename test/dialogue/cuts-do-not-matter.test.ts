@@ -54,6 +54,11 @@ test('SmtpDecoder pairs the replies behind a hole with as many commands as there
   assert.ok(heard(turns, smtp).length <= 2);
 });
 
+test('SmtpDecoder leaves a 354 to the DATA that it can only answer', () => {
+  const turns = [client('data\n'), client('\r\n.\r\n'), client('data\n'), server('354 \n354 \n')];
+  assert.deepEqual(heard(turns, smtp), ['dialogue.reply-missing', '"\\r\\n" true [] at 1006 of null']);
+});
+
 test('Pop3Decoder knows the end of a mail behind a hole, octet by octet, too', () => {
   const turns = [
     server('+OK\r\n'),

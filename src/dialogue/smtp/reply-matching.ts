@@ -68,6 +68,8 @@ function judgeUnexpected(context: MatchContext, first: Pending, reply: Reply): M
   const isSilent = first.kind === 'command' && first.command.verb === '';
   const laterFits = pending.slice(1).some((later) => later.kind === 'data' && reply.code === 354);
   if (isSilent || laterFits) return { kind: 'missing', count: 1 };
+  // It may be the answer to a DATA that waits to be read.
+  if (reply.code === 354 && !serverFinished && !context.clientReadUpTo(reply.seen)) return wait;
   replies.take();
   return { kind: 'reply', reply };
 }
