@@ -259,6 +259,21 @@ function* unreadServers(): Packets {
     for (const side of sides) yield* side.says('server', textOfMegabyte);
 }
 
+/** Bodies that are read without their headers wait for them. */
+function* pendingSections(): Packets {
+  const megabytes = 30;
+  const sides = Array.from({ length: 8 }, (_, index) => new TcpSide(index, 143));
+  for (const side of sides)
+    yield* begin(side, [
+      ...imapStart,
+      ['client', 'a3 UID FETCH 7 (UID BODY[TEXT])\r\n'],
+      ['server', `* 1 FETCH (UID 7 BODY[TEXT] {${megabytes * textOfMegabyte.length}}\r\n`],
+    ]);
+  for (let round = 0; round < megabytes; round++)
+    for (const side of sides) yield* side.says('server', textOfMegabyte);
+  for (const side of sides) yield* side.says('server', ')\r\na3 OK\r\n');
+}
+
 interface Case {
   readonly packets: () => Packets;
   readonly gzip?: boolean;
@@ -307,6 +322,7 @@ const cases: Readonly<Record<string, Case>> = {
     packets: () => endless(imapWithLiteral, 'server', textOfMegabyte, 300),
   },
   '40 POP3 servers without their clients, 20 MB each': { packets: unreadServers },
+  '8 IMAP connections, a body of 30 MB without header each': { packets: pendingSections },
   '40,000 mails in ten segments': { packets: manyMailsInOneSegment },
   'a DEFLATE bomb of 960 MB': { packets: deflateBomb },
   'a gzip bomb of 300 MB': {

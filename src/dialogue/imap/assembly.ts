@@ -9,7 +9,7 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting } from '../../stream/types.ts';
 import type { Place } from '../half-stream.ts';
-import { heapOctets, type Octets } from '../octets.ts';
+import type { DialogueMemory, Octets } from '../octets.ts';
 import type { MissingRange } from '../types.ts';
 import { type BodyPart, bodyPart } from './body-structure.ts';
 import { envelopeFields, type HeaderField } from './header-fields.ts';
@@ -73,13 +73,15 @@ const VALUE_COST = 100;
 const HEADER_BYTES_MAX = 65_536;
 
 export class Assembly {
+  readonly #memory: DialogueMemory;
   readonly #mailBytesMax: number;
   #pending = new Map<string, PendingMail>();
   #cost = 0;
   #isLossy = false;
 
-  constructor(mailBytesMax: number) {
-    this.#mailBytesMax = mailBytesMax;
+  constructor(memory: DialogueMemory) {
+    this.#memory = memory;
+    this.#mailBytesMax = memory.mailBytesMax;
   }
 
   /** Octets of the server were lost: what is not there may have been sent. */
@@ -252,9 +254,11 @@ export class Assembly {
     const isKnown = mail.fetchedWhole || mail.partialDone;
     if (message === undefined || (!message.complete && isKnown)) return [];
     mail.sectionsDone = true;
-    const missing = message.complete ? [] : [{ offset: message.bytes.length, length: undefined }];
-    const octets = heapOctets(message.bytes);
-    const result = { octets, complete: message.complete, missing, exact: false, evicted };
+    // Many that end together wait to be decoded, and are no better held in the heap than those that came whole.
+    const octets = this.#memory.begin();
+    const complete = octets.append(message.bytes) === message.bytes.length && message.complete;
+    const missing = complete ? [] : [{ offset: octets.length, length: undefined }];
+    const result = { octets, complete, missing, exact: false, evicted };
     return [{ method: 'FETCH sections', ...this.#origin(mail, gathering), ...result }];
   }
 

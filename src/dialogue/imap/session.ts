@@ -60,10 +60,10 @@ export class Session {
   #appendedBytes = 0;
   #serverIsSilent = false;
 
-  constructor(connection: Connection, { mailBytesMax }: DialogueMemory) {
+  constructor(connection: Connection, memory: DialogueMemory) {
     this.#connection = connection;
-    this.#mailBytesMax = mailBytesMax;
-    this.#assembly = new Assembly(mailBytesMax);
+    this.#mailBytesMax = memory.mailBytesMax;
+    this.#assembly = new Assembly(memory);
   }
 
   set layer(layer: LayerName) {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ImapDecoder } from '../../../src/dialogue/imap/imap-decoder.ts';
+import { heapMemory, type OctetLog } from '../../../src/dialogue/octets.ts';
 import { client, conversation, cuts, lost, server, type Turn } from '../../support/conversation.ts';
-import { decode, mails, messagesOf } from './overheard.ts';
+import { decode, mails, messagesOf, uncut } from './overheard.ts';
 
 const mail = 'From: a@b.example\r\nSubject: greeting\r\n\r\nIf it lies there, let it lie.\r\n';
 const start = conversation('S: * OK ready\nC: a1 LOGIN t x\nS: a1 OK\nC: a2 SELECT INBOX\nS: a2 OK');
@@ -285,3 +287,27 @@ test('ImapDecoder takes no short piece for the last because an answer to a longe
     [[long.slice(0, 60), true]],
   );
 });
+
+for (const room of [mail.length, 50]) {
+  test(`ImapDecoder keeps a mail of sections where mails are kept: room for ${room} octets`, () => {
+    const logs: OctetLog[] = [];
+    const begin = (): OctetLog => {
+      const log = heapMemory.begin();
+      const append = log.append.bind(log);
+      log.append = (bytes) => append(bytes.subarray(0, room - log.length));
+      logs.push(log);
+      return log;
+    };
+    const turns = [...start, ...ask('x', section('HEADER', header)), ...ask('y', section('TEXT', text))];
+    const events = uncut(turns);
+    assert.ok(events[0]?.kind === 'open');
+    const decoder = new ImapDecoder(events[0].connection, {
+      trace: false,
+      memory: { ...heapMemory, begin },
+    });
+    const [found] = messagesOf(events.flatMap((event) => decoder.receive(event)));
+    assert.ok(found !== undefined && logs.some((log) => log === found.octets));
+    assert.equal(found.octets.read().toString(), mail.slice(0, room));
+    assert.deepEqual(found.missing, room < mail.length ? [{ offset: room, length: undefined }] : []);
+  });
+}
