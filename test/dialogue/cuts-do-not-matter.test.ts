@@ -59,6 +59,19 @@ test('SmtpDecoder leaves a 354 to the DATA that it can only answer', () => {
   assert.deepEqual(heard(turns, smtp), ['dialogue.reply-missing', '"\\r\\n" true [] at 1006 of null']);
 });
 
+test('SmtpDecoder judges an end in a hole by all that was said behind it', () => {
+  const turns = [
+    client('data\n'),
+    lost(client('?')),
+    lost(client('?')),
+    ...['mail FROM:\n', '\n', 'data\n', ' '].map(client),
+    lost(client('?')),
+    client('p\n'),
+    ...['354\n', '250\n', '354\n', '252\n', '250 \n', '354'].map(server),
+  ];
+  assert.ok(heard(turns, smtp).length > 0);
+});
+
 test('Pop3Decoder knows the end of a mail behind a hole, octet by octet, too', () => {
   const turns = [
     server('+OK\r\n'),

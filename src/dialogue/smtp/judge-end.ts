@@ -107,10 +107,14 @@ function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRe
   return startsCommand ? compareWithReplies(context, context.strictEnd, end, lines, reply) : 'none';
 }
 
-/** What was read behind a candidate, or waits to be read where it is the last that was read. */
+/** What was read behind a candidate, and what waits to be read behind that: how far was read is a matter of packets. */
 function peekBehind({ text, client }: EndContext, end: EndOfData): ReturnType<DataText['peekBehind']> {
-  if (end.after < text.length) return text.peekBehind(end, dialogueLimits.lookAheadBytesMax);
-  return { bytes: client.peek(dialogueLimits.lookAheadBytesMax), seen: client.place?.seen };
+  const bytesMax = dialogueLimits.lookAheadBytesMax;
+  if (end.after >= text.length) return { bytes: client.peek(bytesMax), seen: client.place?.seen };
+  const read = text.peekBehind(end, bytesMax);
+  const endsInHole = read.bytes.length < text.length - end.after;
+  if (endsInHole || read.bytes.length >= bytesMax) return read;
+  return { bytes: Buffer.concat([read.bytes, client.peek(bytesMax - read.bytes.length)]), seen: read.seen };
 }
 
 /** Both readings of what follows, held against the replies; the strict one wins where both are possible. */
