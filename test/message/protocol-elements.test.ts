@@ -193,7 +193,9 @@ it('quotedPrintablePieces gives what decodeQuotedPrintable gives, wherever the p
       const source = Buffer.from(`xx${texts.join('')}yy`);
       const end = source.length - 2;
       // As octets: a piece may end inside a character of UTF-8.
-      const pieces = Array.from(quotedPrintablePieces(source, 2, end, pieceBytes), (piece) => piece.toString('hex'));
+      const pieces = Array.from(quotedPrintablePieces(source, 2, end, pieceBytes), (piece) =>
+        piece.toString('hex'),
+      );
       assert.equal(pieces.join(''), decodeQuotedPrintable(source, 2, end).toString('hex'));
     }),
     { numRuns: 2000 },
