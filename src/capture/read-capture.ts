@@ -2,7 +2,6 @@
  * Reads one capture file, the only I/O of this stage: the file flows through one reused buffer, and the
  * handler is called for each packet while it lies there.
  */
-import { open } from 'node:fs/promises';
 import { type Anomaly, anomaly } from '../core/anomaly.ts';
 import { MailprocError } from '../core/errors.ts';
 import { captureLimits } from '../core/limits.ts';
@@ -17,7 +16,6 @@ import { CaptureWindow } from './capture-window.ts';
 import { type CompressionName, compressionOf } from './compression.ts';
 import { PcapDecoder, pcapVariant } from './pcap.ts';
 import { BlockType, PcapngDecoder } from './pcapng.ts';
-import { ReadAheadSource } from './read-ahead.ts';
 import { StreamSource } from './stream-source.ts';
 import type { Packet } from './types.ts';
 
@@ -171,16 +169,12 @@ class CaptureReader {
 
   async #open(): Promise<ByteSource> {
     const { isStream = false, signal } = this.#options;
-    const file = isStream
-      ? new StreamSource(this.#path, signal)
-      : new FileSource(await open(this.#path, 'r'));
+    const file = isStream ? new StreamSource(this.#path, signal) : new FileSource(this.#path);
     this.#source = file;
     const compression = compressionOf(await file.peek(4));
     if (compression !== undefined) {
       this.#compression = compression.name;
       this.#source = new UnpackedSource(file, compression.unpack, captureLimits.compressedReadBytes);
-    } else if (!isStream) {
-      this.#source = new ReadAheadSource(file, this.#options.readBytes ?? captureLimits.readBytes);
     }
     return this.#source;
   }

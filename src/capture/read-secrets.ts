@@ -3,7 +3,6 @@
  * pcapng §4.7) may stand behind the packets they are for. Only block headers are looked at, and packets are
  * never decoded.
  */
-import { open } from 'node:fs/promises';
 import { captureLimits } from '../core/limits.ts';
 import { type ByteSource, FileSource, UnpackedSource } from './byte-source.ts';
 import { compressionOf } from './compression.ts';
@@ -29,7 +28,7 @@ export async function readSecrets(
   options: SecretsOptions,
 ): Promise<void> {
   try {
-    const stored = new FileSource(await open(file, 'r'));
+    const stored = new FileSource(file);
     let source: ByteSource = stored;
     try {
       const start = await stored.peek(4);
