@@ -17,6 +17,7 @@ import type { DialogueEvent, RawMessage } from '../../src/dialogue/types.ts';
 import type { Connection, Sender, StreamEvent } from '../../src/stream/types.ts';
 import { defaultClient, defaultServer } from '../support/conversation.ts';
 import type { SeededRandom } from '../support/random.ts';
+import { strictMemory } from '../support/strict-memory.ts';
 import { conversations, type HeardConversation } from './corpus.ts';
 import type { Input, Piece } from './input.ts';
 import type { Target } from './target.ts';
@@ -71,10 +72,11 @@ type Decoder = { readonly receive: (event: StreamEvent) => Iterable<unknown> };
 export function dialogueTarget(name: 'smtp' | 'pop3' | 'imap' | 'conversation'): Target {
   const make = (input: Input): Decoder => {
     const connection = connectionOf(input);
-    if (name === 'smtp') return new SmtpDecoder(connection, { trace: false });
-    if (name === 'pop3') return new Pop3Decoder(connection, { trace: false });
-    if (name === 'imap') return new ImapDecoder(connection, { trace: false });
-    return new Conversation(connection, { trace: false, ports: wellKnownPorts, keyLog: secretsOf(input) });
+    const options = { trace: input.length % 2 === 0, memory: strictMemory };
+    if (name === 'smtp') return new SmtpDecoder(connection, options);
+    if (name === 'pop3') return new Pop3Decoder(connection, options);
+    if (name === 'imap') return new ImapDecoder(connection, options);
+    return new Conversation(connection, { ...options, ports: wellKnownPorts, keyLog: secretsOf(input) });
   };
   const fits = ({ kind, secrets }: HeardConversation): boolean =>
     name === 'conversation' ? kind !== 'other' : kind === name && secrets === '';

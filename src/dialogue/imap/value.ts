@@ -93,7 +93,8 @@ export class ValueReader {
         // A field name may itself be a literal.
         const literal = bracketed ? this.#takeLiteral() : undefined;
         if (literal === undefined) return name;
-        name += literal.content.octets.read(0, 100).toString('latin1');
+        const { octets } = literal.content;
+        if (name.length < 2000) name += octets.read(0, Math.min(octets.length, 100)).toString('latin1');
         continue;
       }
       if (!bracketed && endsAtom(octet)) return name;

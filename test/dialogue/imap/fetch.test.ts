@@ -295,3 +295,21 @@ test('ImapDecoder knows where a literal begins whose announcement lost only its 
     [[mail.slice(9), 5, [{ offset: 0, length: 9 }]]],
   );
 });
+
+test('ImapDecoder reads no octets but its own of a field name that came as a literal', () => {
+  const item = `BODY[HEADER.FIELDS (${literal('From')} "Subject")]`;
+  const header = literal('From: a@b.example\r\nSubject: greeting\r\n\r\n');
+  const found = mails([
+    ...login,
+    ...fetched(
+      'FETCH 1 (BODY[HEADER.FIELDS ("From" "Subject")] BODY[TEXT])',
+      `* 1 FETCH (${item} ${header} BODY[TEXT] ${literal('Hello')})`,
+    ),
+    client('a4 LOGOUT\r\n'),
+    server('a4 OK\r\n'),
+  ]);
+  assert.deepEqual(
+    found.map(({ octets }) => octets.read().toString()),
+    ['From: a@b.example\r\nSubject: greeting\r\n\r\nHello'],
+  );
+});

@@ -4,12 +4,13 @@ import { ImapDecoder } from '../../../src/dialogue/imap/imap-decoder.ts';
 import type { DialogueEvent, RawMessage } from '../../../src/dialogue/types.ts';
 import type { StreamEvent } from '../../../src/stream/types.ts';
 import { type CutOptions, cuts, play, type Turn } from '../../support/conversation.ts';
+import { strictMemory } from '../../support/strict-memory.ts';
 
 export function decode(events: readonly StreamEvent[], trace = false): DialogueEvent[] {
   const found: DialogueEvent[] = [];
   const open = events[0];
   assert.ok(open?.kind === 'open');
-  const decoder = new ImapDecoder(open.connection, { trace });
+  const decoder = new ImapDecoder(open.connection, { trace, memory: strictMemory });
   const consumer = {
     receive(event: StreamEvent): boolean {
       found.push(...decoder.receive(event));
