@@ -1,5 +1,5 @@
 /**
- * `node dist/test/fuzz/lossy.js [--seeds 1000] [--minutes 10]`: captures lose 1 to 5 % of their packets, or two
+ * `node dist/test/fuzz/lossy.js [--seeds 1000] [--from 1] [--minutes 10]`: captures lose 1 to 5 % of their packets, or two
  * of them, at random. Prints every mail that is called whole although it was never sent so,
  * and counts those that are not although all of their octets are there.
  */
@@ -13,7 +13,11 @@ import { readTraffic, type Traffic } from '../support/rewrite.ts';
 import { captureFiles } from './corpus.ts';
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string', default: '1000' }, minutes: { type: 'string', default: '10' } },
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: '10' },
+  },
 });
 
 interface Judged {
@@ -33,7 +37,9 @@ const until = performance.now() + Number(values.minutes) * 60_000;
 let runs = 0;
 let wrongMails = 0;
 let doubtedMails = 0;
-for (let seed = 1; seed <= Number(values.seeds) && performance.now() < until; seed++) {
+const firstSeed = Number(values.from);
+const lastSeed = firstSeed + Number(values.seeds) - 1;
+for (let seed = firstSeed; seed <= lastSeed && performance.now() < until; seed++) {
   const random = new SeededRandom(seed);
   const capture = random.pick(captures);
   if (capture === undefined) break;

@@ -15,8 +15,8 @@ import { isNil, type Str, textOf, type Value, ValueReader } from './value.ts';
 export interface FetchedContent {
   readonly item: SectionItem;
   readonly content: CollectedMessage;
-  /** The length that the server announced. */
-  readonly length: number;
+  /** The length that the server announced; undefined where the announcement was cut. */
+  readonly length: number | undefined;
   /** Octets that were captured. */
   readonly captured: number;
   /** The announced length is not the content's. */
@@ -27,11 +27,16 @@ export interface FetchResponse {
   readonly sequence: number;
   readonly uid: number | undefined;
   readonly contents: readonly FetchedContent[];
+  /** The response broke off where this one's length was to be announced. */
+  readonly cut: SectionItem | undefined;
   readonly description: Description;
   /** Header fields were fetched and no content: a listing. */
   readonly isListing: boolean;
   readonly limitReached: boolean;
 }
+
+const SPACE = 0x20;
+const nothing: Value = { kind: 'atom', text: '' };
 
 /** Undefined where `unit` is no FETCH response. */
 export function fetchResponse(unit: Unit): FetchResponse | undefined {
@@ -55,9 +60,11 @@ export function fetchResponse(unit: Unit): FetchResponse | undefined {
     structureExtended: structure !== undefined,
   };
   const header = description.envelope !== undefined || contents.length > 0;
-  const isListing = header && contents.every(({ item }) => isHeaderSection(item.section));
+  const cut = unit.damaged ? cutContent(items.at(-1), unit) : undefined;
+  const isListing =
+    header && cut === undefined && contents.every(({ item }) => isHeaderSection(item.section));
   const uid = numberOf(textOf(last('UID')));
-  return { sequence, uid, contents, description, isListing, limitReached: reader.limitReached };
+  return { sequence, uid, contents, cut, description, isListing, limitReached: reader.limitReached };
 }
 
 interface Item {
@@ -76,10 +83,27 @@ function readItems(reader: ValueReader, isDamaged: boolean): Item[] {
     const name = reader.itemName().toUpperCase();
     const value = reader.value();
     if (value === undefined && name === '') return items;
-    if (value === undefined) continue;
+    if (value === undefined) {
+      if (isDamaged && reader.isAtEnd) items.push({ name, value: nothing, isCut: true });
+      continue;
+    }
     const isLiteral = value.kind === 'string' && value.literal !== undefined;
     items.push({ name, value, isCut: isDamaged && !isLiteral && reader.isAtEnd });
   }
+}
+
+const lengthMarker = /^~?\{\d{0,15}\+?\}?\r?$/;
+
+/** What the last item of a response that broke off would have held, unless it is header fields. */
+function cutContent(last: Item | undefined, { fragments }: Unit): SectionItem | undefined {
+  if (!last?.isCut || last.value.kind !== 'atom') return undefined;
+  const text = fragments.at(-1);
+  // `BODY[]` may go on with `<0>`, and `RFC822` with `.SIZE`.
+  const isNamed = last.value === nothing && text?.kind === 'text' && text.bytes.at(-1) === SPACE;
+  if (!isNamed && !lengthMarker.test(last.value.text)) return undefined;
+  const item = sectionItem(last.name);
+  const isContent = item !== undefined && !/^HEADER|\.(?:MIME|HEADER)/.test(item.section);
+  return isContent ? item : undefined;
 }
 
 function contentOf({ name, value, isCut }: Item): FetchedContent | undefined {

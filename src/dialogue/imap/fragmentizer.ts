@@ -361,17 +361,14 @@ export class Fragmentizer {
     if (line === undefined) {
       const gap = this.#half.takeGap();
       if (gap === undefined) {
-        if (closed) this.#mode = 'line';
-        return undefined;
+        return closed ? this.#endOrphan(false) : undefined;
       }
       this.#orphan?.addMissing(gap.length);
       return 'again';
     }
     const begins = this.#sender === 'server' ? isSurelyResponse : isSurelyCommand;
     if (begins(line.bytes)) {
-      this.#mode = 'line';
-      const orphan = this.#orphan?.finish(this.#lastPlace);
-      this.#orphan = undefined;
+      const orphan = this.#endOrphan(true);
       const next = this.#useLine(line);
       if (orphan === undefined) return next;
       if (next !== 'again') this.#waiting = next;
@@ -379,6 +376,13 @@ export class Fragmentizer {
     }
     this.#orphan?.add(line);
     return 'again';
+  }
+
+  #endOrphan(isFollowed: boolean): Orphan | undefined {
+    this.#mode = 'line';
+    const orphan = this.#orphan?.finish(this.#lastPlace, isFollowed);
+    this.#orphan = undefined;
+    return orphan;
   }
 }
 

@@ -5,17 +5,20 @@
  * The octets are a mail's for sure only where they end as a literal ends (on the server's side with a line
  * that closes a FETCH response, on the client's with the empty line that ends an APPEND), a sure response or
  * command follows, and they are more than header fields: a lost header listing must not become a mail.
+ * Where the announcement broke off behind what names the mail, session.ts knows that they are one's.
  */
 import type { Sender } from '../../stream/types.ts';
 import type { Line, Place } from '../half-stream.ts';
 import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
 import type { DialogueMemory } from '../octets.ts';
 
-/** Octets of a mail whose beginning was lost. */
+/** Octets that may be those of a mail whose beginning was lost. */
 export interface Orphan {
   readonly kind: 'orphan';
   readonly content: CollectedMessage;
   readonly captured: number;
+  /** They tell by themselves that they are a mail's. */
+  readonly isSurelyMail: boolean;
 }
 
 const CRLF = Buffer.from('\r\n');
@@ -51,10 +54,18 @@ export class OrphanCollector {
     this.#collector.addMissing(length);
   }
 
-  /** A command or response follows. Undefined where this is hardly a mail. */
-  finish(fallback: Place): Orphan | undefined {
-    if (!this.#bodySeen || this.#lines < LINES_MIN || !this.#endsAsLiteral()) return undefined;
-    return { kind: 'orphan', content: this.#collector.finish(fallback), captured: this.#captured };
+  /** `isFollowed`: by a command or response; else by nothing. Undefined where nothing was captured. */
+  finish(fallback: Place, isFollowed: boolean): Orphan | undefined {
+    const endsAsLiteral = this.#endsAsLiteral();
+    if (!endsAsLiteral) this.#keepHeld();
+    const isSurelyMail = isFollowed && endsAsLiteral && this.#bodySeen && this.#lines >= LINES_MIN;
+    if (this.#captured === 0) return undefined;
+    return {
+      kind: 'orphan',
+      content: this.#collector.finish(fallback),
+      captured: this.#captured,
+      isSurelyMail,
+    };
   }
 
   #endsAsLiteral(): boolean {

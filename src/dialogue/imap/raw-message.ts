@@ -1,11 +1,12 @@
 /** From literals and sections to the RawMessage that leaves the decoder. */
 import { type Anomaly, anomaly } from '../../core/anomaly.ts';
-import type { Connection, Sighting } from '../../stream/types.ts';
+import type { Connection, Sender, Sighting } from '../../stream/types.ts';
 import type { Place } from '../half-stream.ts';
 import type { CollectedMessage } from '../message-collector.ts';
 import { joinOctets, type Octets } from '../octets.ts';
 import type { LayerName, MissingRange, RawMessage } from '../types.ts';
 import type { Literal } from './fragmentizer.ts';
+import type { Orphan } from './orphan.ts';
 
 /** What differs from mail to mail of one connection. */
 export interface MessageParts {
@@ -54,6 +55,33 @@ export function rawMessage(
     last: parts.last,
     wireBytes: parts.wireBytes,
     anomalies: parts.anomalies,
+  };
+}
+
+/** The rest of a mail whose announcement was lost, and with it the mail's name. */
+export function orphanParts(
+  { content, captured }: Orphan,
+  sender: Sender,
+  mailbox: string | null,
+  claimedUser: string | null,
+): MessageParts {
+  const { octets, missing, first, last } = content;
+  const appended = sender === 'client';
+  return {
+    direction: appended ? 'appended' : 'retrieved',
+    method: appended ? 'APPEND' : 'FETCH BODY[]',
+    octets,
+    exact: true,
+    complete: false,
+    missing,
+    accepted: appended ? null : true,
+    mailbox: appended ? null : mailbox,
+    uid: null,
+    first,
+    last,
+    wireBytes: captured,
+    anomalies: [],
+    claimedUser,
   };
 }
 

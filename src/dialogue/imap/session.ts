@@ -29,12 +29,20 @@ import {
   type MessageParts,
   mismatchAnomaly,
   missingOf,
+  orphanParts,
   rawMessage,
 } from './raw-message.ts';
 import { RequestedPieces } from './requested-pieces.ts';
+import type { SectionItem } from './section.ts';
 
 /** Answers that came before their commands; more than these are only in hostile traffic. */
 const EARLY_ANSWERS_MAX = 256;
+
+interface CutContent {
+  readonly item: SectionItem;
+  readonly sequence: number;
+  readonly uid: number | undefined;
+}
 
 interface Unanswered {
   readonly command: Command;
@@ -56,6 +64,8 @@ export class Session {
   #events: DialogueEvent[] = [];
   readonly #logins = new Logins();
   readonly #requested = new RequestedPieces();
+  /** The mail whose transfer the server had begun to announce when octets were lost. */
+  #cut: CutContent | undefined;
   readonly #early = new Map<string, 'OK' | 'NO' | 'BAD'>();
   #appendedBytes = 0;
   #serverIsSilent = false;
@@ -153,6 +163,7 @@ export class Session {
 
   /** Answers may overtake each other, and where the server's side comes first, the commands too. */
   tagged(tag: string, status: 'OK' | 'NO' | 'BAD'): void {
+    this.#cut = undefined;
     if (this.#unanswered.has(tag)) this.#answer(tag, status);
     else if (this.#unanswered.size > 0 && this.#early.size < EARLY_ANSWERS_MAX) this.#early.set(tag, status);
     // Tags may be used again: an answer waits for its command only while others are under way.
@@ -160,6 +171,7 @@ export class Session {
   }
 
   untagged(unit: Unit): void {
+    this.#cut = undefined;
     const fetched = fetchResponse(unit);
     if (fetched !== undefined) {
       this.#fetched(fetched, unit);
@@ -175,26 +187,22 @@ export class Session {
     if (/^\* OK \[UIDVALIDITY /i.test(text) && this.#mailbox.name === null) this.#leaveMailbox(null);
   }
 
-  /** The rest of a mail whose beginning was lost. */
+  /** What may be the rest of a mail whose beginning was lost. */
   orphan(orphan: Orphan, sender: 'client' | 'server'): void {
-    const { octets, missing, first, last } = orphan.content;
+    const { content, captured, isSurelyMail } = orphan;
     const appended = sender === 'client';
-    this.#message({
-      direction: appended ? 'appended' : 'retrieved',
-      method: appended ? 'APPEND' : 'FETCH BODY[]',
-      octets,
-      exact: true,
-      complete: false,
-      missing,
-      accepted: appended ? null : true,
-      mailbox: appended ? null : this.#mailbox.name,
-      uid: null,
-      first,
-      last,
-      wireBytes: orphan.captured,
-      anomalies: [],
-      claimedUser: appended ? this.#logins.claimedUser : null,
-    });
+    if (!appended && this.#cut !== undefined) {
+      const { item, sequence, uid } = this.#cut;
+      this.#cut = undefined;
+      this.#content({ item, content, length: undefined, captured, mismatch: false }, sequence, uid);
+      return;
+    }
+    if (isSurelyMail) {
+      const claimedUser = appended ? this.#logins.claimedUser : null;
+      this.#message(orphanParts(orphan, sender, this.#mailbox.name, claimedUser));
+    } else {
+      content.octets.release();
+    }
   }
 
   /** The connection is over: everything still open is handed out. */
@@ -256,11 +264,15 @@ export class Session {
     if (size !== undefined || envelope !== undefined || structure !== undefined) {
       for (const mail of this.#assembly.describe(key, mailbox, uid, description)) this.#assembled(mail);
     }
-    for (const content of contents) {
-      const whole = content.item.section === '' && content.item.origin === undefined;
-      if (whole) this.#fetchedWhole(content, key, uid);
-      else this.#fetchedPiece(content, key, sequence, uid);
-    }
+    for (const content of contents) this.#content(content, sequence, uid);
+    this.#cut = response.cut && { item: response.cut, sequence, uid };
+  }
+
+  #content(content: FetchedContent, sequence: number, uid: number | undefined): void {
+    const key = this.#mailbox.key(sequence, uid);
+    const whole = content.item.section === '' && content.item.origin === undefined;
+    if (whole) this.#fetchedWhole(content, key, uid);
+    else this.#fetchedPiece(content, key, sequence, uid);
   }
 
   #fetchedWhole(fetched: FetchedContent, key: string, uid: number | undefined): void {
@@ -287,20 +299,21 @@ export class Session {
   }
 
   #fetchedPiece(fetched: FetchedContent, key: string, sequence: number, uid: number | undefined): void {
-    const { item, content, length, captured, mismatch } = fetched;
+    const { item, content, captured, mismatch } = fetched;
     if (mismatch) this.#events.push(mismatchAnomaly(content.first));
     const origin = item.origin ?? 0;
+    const requested =
+      item.origin === undefined
+        ? undefined
+        : this.#requested.lengthOf({ section: item.section, origin, sequence, uid });
     const piece = {
       section: item.section,
       partial: item.origin !== undefined,
       origin,
-      length,
+      length: fetched.length ?? requested ?? content.octets.length,
       octets: content.octets,
       missing: missingOf(content, mismatch),
-      requested:
-        item.origin === undefined
-          ? undefined
-          : this.#requested.lengthOf({ section: item.section, origin, sequence, uid }),
+      requested,
       first: content.first,
       last: content.last,
       captured,

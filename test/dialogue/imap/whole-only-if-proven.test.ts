@@ -104,3 +104,68 @@ test('ImapDecoder joins no sections by numbers that an EXPUNGE may have given an
   assert.deepEqual(shown(between(nothing)), ['"Subject: s\\r\\n\\r\\nhey\\n" whole']);
   assert.deepEqual(shown(between(lost(nothing))), ['"\\r\\nhey\\n" in part']);
 });
+
+/** The answer to FETCH in which octets `from` … `to` are lost. */
+function answerWithHole(items: string, from: number, to: number): readonly Turn[] {
+  const mail = 'Subject: s\r\nFrom: a@b\r\n\r\nline one\r\nline two\r\n';
+  const answer = `* 3 FETCH (UID 7 ${items} {${mail.length}}\r\n${mail})\r\nb1 OK\r\n`;
+  return [
+    client('b1 UID FETCH 7 BODY[]\r\n'),
+    server(answer.slice(0, from)),
+    lost(server(answer.slice(from, to))),
+    server(answer.slice(to)),
+    ...last,
+  ];
+}
+
+test('ImapDecoder names the mail whose announced length a gap has cut', () => {
+  const announcement = '* 3 FETCH (UID 7 BODY[] {45}\r'.length;
+  for (let from = '* 3 FETCH (UID 7 BODY[] '.length; from <= announcement; from++) {
+    const found = mails([...selected, ...answerWithHole('BODY[]', from, 70)]);
+    assert.equal(found.length, 1, `cut at ${from}`);
+    const [mail] = found;
+    assert.equal(mail?.uid, 7);
+    assert.equal(mail?.method, 'FETCH BODY[]');
+    assert.equal(mail?.complete, false);
+    assert.equal(mail?.octets.read().toString('latin1'), 'two\r\n');
+  }
+});
+
+test('ImapDecoder adds a section whose announced length a gap has cut to its mail', () => {
+  const cut = '* 3 FETCH (UID 7 RFC822.TEXT {4'.length;
+  const found = mails([
+    ...selected,
+    client('b0 UID FETCH 7 RFC822.HEADER\r\n'),
+    server('* 3 FETCH (UID 7 RFC822.HEADER {14}\r\nSubject: t\r\n\r\n)\r\nb0 OK\r\n'),
+    ...answerWithHole('RFC822.TEXT', cut, 70),
+  ]);
+  assert.equal(found.length, 1);
+  assert.equal(found[0]?.complete, false);
+  assert.match(found[0]?.octets.read().toString('latin1') ?? '', /^Subject: t\r\n\r\n.*line two\r\n$/s);
+});
+
+test('ImapDecoder makes no mail of a header or a size whose value a gap has cut', () => {
+  for (const items of ['BODY[HEADER]', 'BODY[1.MIME]', 'BODY[HEADER.FIELDS (SUBJECT)]']) {
+    const cut = `* 3 FETCH (UID 7 ${items} {4`.length;
+    assert.deepEqual(shown(answerWithHole(items, cut, cut + 30)), [], items);
+  }
+  const size: readonly Turn[] = [
+    client('b1 UID FETCH 7 (RFC822.SIZE FLAGS)\r\n'),
+    server('* 3 FETCH (UID 7 RFC822'),
+    lost(server('.SIZE 12')),
+    server('3 FLAGS (x))\r\nb1 OK\r\n'),
+    ...last,
+  ];
+  assert.deepEqual(shown(size), []);
+});
+
+test('ImapDecoder keeps what was captured of a mail with a cut announcement up to the end of the capture', () => {
+  const turns = [
+    client('b1 UID FETCH 7 BODY[]\r\n'),
+    server('* 3 FETCH (UID 7 BODY[] {4'),
+    lost(server('71}\r\nSubject: s\r\n')),
+    server('From: a@b\r\nTo: '),
+  ];
+  assert.deepEqual(shown(turns), ['"From: a@b\\r\\nTo: " in part']);
+  assert.deepEqual(shown(turns.slice(0, 3)), []);
+});
