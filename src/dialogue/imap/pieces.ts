@@ -84,7 +84,8 @@ export class Pieces {
     const parts: OctetRange[] = [];
     const missing: MissingRange[] = [];
     let at = 0;
-    for (const piece of [...this.#byOrigin.values()].sort((a, b) => a.origin - b.origin)) {
+    const pieces = [...this.#byOrigin.values()].sort((a, b) => a.origin - b.origin);
+    for (const piece of pieces) {
       const end = piece.origin + piece.length;
       if (end <= at) continue;
       if (piece.origin > at) missing.push({ offset: at, length: piece.origin - at });
@@ -92,7 +93,8 @@ export class Pieces {
         const from = Math.max(at - piece.origin, 0);
         if (from < piece.octets.length) parts.push({ of: piece.octets, from, to: piece.octets.length });
       } else {
-        appendDamaged(piece, Math.max(at - piece.origin, 0), parts, missing);
+        const holes = placedHoles(piece, piece === pieces.at(-1));
+        appendDamaged({ ...piece, missing: holes }, Math.max(at - piece.origin, 0), parts, missing);
       }
       at = end;
     }
@@ -130,13 +132,33 @@ function appendDamaged(piece: Piece, skip: number, parts: OctetRange[], missing:
     const cut = Math.max(from, Math.min(skip - lostBefore, keptBefore));
     if (cut < keptBefore) parts.push({ of: piece.octets, from: cut, to: keptBefore });
     from = keptBefore;
-    const length = hole.length ?? piece.length - hole.offset;
+    const length = hole.length ?? 0;
     const offset = Math.max(hole.offset, skip);
-    if (hole.offset + length > offset) {
+    if (hole.length === undefined) missing.push({ offset: piece.origin + offset, length: undefined });
+    else if (hole.offset + length > offset) {
       missing.push({ offset: piece.origin + offset, length: hole.offset + length - offset });
     }
     lostBefore += length;
   }
   const rest = Math.max(from, skip - lostBefore);
   if (rest < piece.octets.length) parts.push({ of: piece.octets, from: rest, to: piece.octets.length });
+}
+
+/**
+ * A hole of unknown length takes what octets and other holes leave of the piece, and those behind it move on;
+ * but the last piece may be shorter than what was asked for.
+ */
+function placedHoles({ length, octets, missing }: Piece, isLast: boolean): readonly MissingRange[] {
+  if (isLast) return missing;
+  const known = missing.reduce((sum, hole) => sum + (hole.length ?? 0), 0);
+  let unplaced = Math.max(length - octets.length - known, 0);
+  let moved = 0;
+  return missing.map((hole) => {
+    const offset = hole.offset + moved;
+    if (hole.length !== undefined || unplaced === 0) return { offset, length: hole.length };
+    const placed = { offset, length: unplaced };
+    moved += unplaced;
+    unplaced = 0;
+    return placed;
+  });
 }

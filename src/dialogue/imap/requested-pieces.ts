@@ -79,8 +79,10 @@ export class RequestedPieces {
   }
 
   /** All pieces in a response were asked for by commands that are known. */
-  knows({ sequence, contents }: FetchResponse, uid: number | undefined): boolean {
-    return contents.every(({ item: { section, origin } }) => {
+  knows({ sequence, contents, cut }: FetchResponse, uid: number | undefined): boolean {
+    const items = contents.map(({ item }) => item);
+    if (cut !== undefined) items.push(cut);
+    return items.every(({ section, origin }) => {
       return origin === undefined || this.lengthOf({ section, origin, sequence, uid }) !== undefined;
     });
   }

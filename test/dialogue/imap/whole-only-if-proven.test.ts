@@ -144,6 +144,53 @@ test('ImapDecoder adds a section whose announced length a gap has cut to its mai
   assert.match(found[0]?.octets.read().toString('latin1') ?? '', /^Subject: t\r\n\r\n.*line two\r\n$/s);
 });
 
+test('ImapDecoder puts a piece whose announced length a gap has cut into its place', () => {
+  const cut = '* 3 FETCH (UID 7 BODY[]<45> {4'.length;
+  const [, answer = server(''), hole = server(''), rest = server('')] = answerWithHole('BODY[]<45>', cut, 70);
+  const ask = client('b1 UID FETCH 7 BODY[]<45.45>\r\n');
+  const piece = (isAsked: boolean): readonly Turn[] => [isAsked ? ask : lost(ask), answer, hole, rest];
+  const first: readonly Turn[] = [
+    client('b2 UID FETCH 7 BODY[]<0.45>\r\n'),
+    server(`* 3 FETCH (UID 7 BODY[]<0> {45}\r\n${'Subject: x\r\n\r\n'.padEnd(45, '.')})\r\nb2 OK\r\n`),
+  ];
+  const third: readonly Turn[] = [
+    client('b3 UID FETCH 7 BODY[]<90.50>\r\n'),
+    server('* 3 FETCH (UID 7 BODY[]<90> {9}\r\nlast line)\r\nb3 OK\r\n'),
+  ];
+  const whole = mails([...selected, ...first, ...third, ...piece(true), ...last]);
+  assert.deepEqual(
+    whole.map(({ complete, missing }) => ({ complete, missing })),
+    [{ complete: false, missing: [{ offset: 45, length: 36 }] }],
+  );
+  assert.match(
+    whole[0]?.octets.read().toString('latin1') ?? '',
+    /^Subject: x\r\n\r\n\.{31}ine two\r\nlast line$/,
+  );
+  const unasked = mails([...selected, ...first, ...third, ...piece(false), ...last]);
+  assert.deepEqual(
+    unasked.map(({ complete, missing }) => ({ complete, missing: missing[0] })),
+    [{ complete: false, missing: { offset: 45, length: undefined } }],
+  );
+  const unfinished = mails([...selected, ...first, ...piece(true), ...last]);
+  assert.deepEqual(
+    unfinished.map(({ complete, missing }) => ({ complete, missing: missing[0] })),
+    [{ complete: false, missing: { offset: 45, length: undefined } }],
+  );
+});
+
+test('ImapDecoder calls no mail whole that has a piece with a length that lies', () => {
+  const found = mails([
+    ...selected,
+    client('b1 UID FETCH 7 (BODY[]<0.4>)\r\n'),
+    server('* 3 FETCH (UID 7 BODY[]<0> {3}\r\nabcd)\r\nb1 OK\r\n'),
+    ...last,
+  ]);
+  assert.deepEqual(
+    found.map(({ complete }) => complete),
+    [false],
+  );
+});
+
 test('ImapDecoder makes no mail of a header or a size whose value a gap has cut', () => {
   for (const items of ['BODY[HEADER]', 'BODY[1.MIME]', 'BODY[HEADER.FIELDS (SUBJECT)]']) {
     const cut = `* 3 FETCH (UID 7 ${items} {4`.length;
