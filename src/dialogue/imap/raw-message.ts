@@ -81,7 +81,7 @@ export function orphanParts(
     last,
     wireBytes: captured,
     anomalies: [],
-    claimedUser,
+    claimedUser: appended ? claimedUser : null,
   };
 }
 
@@ -100,6 +100,11 @@ export function joinLiterals(literals: readonly Literal[]): {
   }
   const ranges = literals.map(({ content: { octets } }) => ({ of: octets, from: 0, to: octets.length }));
   return { octets: joinOctets(ranges), missing, length };
+}
+
+/** Octets from the first to the last, those that are known to be missing included. */
+export function extentOf({ octets, missing }: CollectedMessage): number {
+  return missing.reduce((sum, { length = 0 }) => sum + length, octets.length);
 }
 
 /** Where a literal's length lies, where its content ends is not known. */

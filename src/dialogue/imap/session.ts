@@ -25,6 +25,7 @@ import { MailboxState } from './mailbox-state.ts';
 import type { Orphan } from './orphan.ts';
 import {
   anomaliesOf,
+  extentOf,
   joinLiterals,
   type MessageParts,
   mismatchAnomaly,
@@ -190,16 +191,14 @@ export class Session {
   /** What may be the rest of a mail whose beginning was lost. */
   orphan(orphan: Orphan, sender: 'client' | 'server'): void {
     const { content, captured, isSurelyMail } = orphan;
-    const appended = sender === 'client';
-    if (!appended && this.#cut !== undefined) {
+    if (sender === 'server' && this.#cut !== undefined) {
       const { item, sequence, uid } = this.#cut;
       this.#cut = undefined;
       this.#content({ item, content, length: undefined, captured, mismatch: false }, sequence, uid);
       return;
     }
     if (isSurelyMail) {
-      const claimedUser = appended ? this.#logins.claimedUser : null;
-      this.#message(orphanParts(orphan, sender, this.#mailbox.name, claimedUser));
+      this.#message(orphanParts(orphan, sender, this.#mailbox.name, this.#logins.claimedUser));
     } else {
       content.octets.release();
     }
@@ -310,7 +309,7 @@ export class Session {
       section: item.section,
       partial: item.origin !== undefined,
       origin,
-      length: fetched.length ?? requested ?? content.octets.length,
+      length: fetched.length ?? requested ?? extentOf(content),
       octets: content.octets,
       missing: missingOf(content, mismatch),
       requested,

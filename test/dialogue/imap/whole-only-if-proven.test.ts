@@ -171,6 +171,25 @@ test('ImapDecoder puts a piece whose announced length a gap has cut into its pla
     unasked.map(({ complete, missing }) => ({ complete, missing: missing[0] })),
     [{ complete: false, missing: { offset: 45, length: undefined } }],
   );
+  const again = lost(server('\r\n+'));
+  const twice = mails([
+    ...selected,
+    ...first,
+    lost(ask),
+    answer,
+    hole,
+    server('one'),
+    again,
+    rest,
+    ...third,
+    ...last,
+  ]);
+  assert.deepEqual(twice[0]?.missing, [
+    { offset: 45, length: undefined },
+    { offset: 48, length: 3 },
+    // `rest` holds 9 octets of the piece.
+    { offset: 60, length: 30 },
+  ]);
   const unfinished = mails([...selected, ...first, ...piece(true), ...last]);
   assert.deepEqual(
     unfinished.map(({ complete, missing }) => ({ complete, missing: missing[0] })),
