@@ -378,6 +378,8 @@ export const doctorLimits = {
   tablesMax: 200,
   /** From today on, days for which the configuration must have a place. */
   daysAhead: 7,
+  /** Days in a row without table and entry: more are a pause, not days that were forgotten. */
+  daysMissingMax: 31,
   /** Names listed in one sentence. */
   namesMax: 10,
   /** Of ids with 31 bits, those that should be left. */

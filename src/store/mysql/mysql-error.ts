@@ -122,6 +122,13 @@ const known: readonly Known[] = [
     hint: 'name the master, or end its read-only mode: SET GLOBAL read_only = OFF',
   },
   {
+    // Transactions run at READ COMMITTED, which InnoDB cannot log as statements.
+    numbers: [1665],
+    code: 'store.binlog-format',
+    text: 'the server logs statements, and InnoDB refuses these writes',
+    hint: 'SET GLOBAL binlog_format = ROW, and the same in my.cnf; then run again',
+  },
+  {
     numbers: [1205, 1213, 1020],
     code: 'store.busy',
     text: 'other transactions were in the way again and again',

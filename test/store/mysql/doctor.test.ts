@@ -7,6 +7,7 @@ import { type DoctorOptions, diagnoseMysql } from '../../../src/store/mysql/doct
 import { likePattern } from '../../../src/store/mysql/doctor/replication-findings.ts';
 import { mayDo } from '../../../src/store/mysql/doctor/rights.ts';
 import type { Examined } from '../../../src/store/mysql/doctor/server-status.ts';
+import { missingDays } from '../../../src/store/mysql/doctor/tables.ts';
 import { zoneFindings } from '../../../src/store/mysql/doctor/zone-findings.ts';
 import { MysqlSink } from '../../../src/store/mysql/mysql-sink.ts';
 import type { ClusterSettings } from '../../../src/store/mysql/types.ts';
@@ -196,6 +197,18 @@ function singleServer(): void {
     );
   });
 
+  test('diagnoseMysql tells that the user may not see what the binary log leaves out', async () => {
+    await statements(
+      server,
+      `CREATE OR REPLACE USER blind@'127.0.0.1' IDENTIFIED BY 'p'; GRANT ALL ON smtp_database.* TO blind@'127.0.0.1'`,
+    );
+    const hidden = async () =>
+      (await findingsOf(as('blind', 'p'))).find(({ code }) => code === 'mysql.binlog-hidden');
+    assert.equal((await hidden())?.weight, 'note');
+    await statements(server, `GRANT BINLOG MONITOR ON *.* TO blind@'127.0.0.1'`);
+    assert.equal(await hidden(), undefined);
+  });
+
   test('diagnoseMysql finds a connection that gets another character set than it asks for', async () => {
     await statements(
       server,
@@ -347,6 +360,12 @@ function singleServer(): void {
       `DELETE FROM mailproc_ledger WHERE day = '2022-01-29'`,
       'mysql.days-missing',
       /2022-01-29/,
+    ],
+    [
+      'days between a day with a table and one of another month that was read',
+      `UPDATE mailproc_ledger SET day = '2022-02-01' WHERE day = '2022-01-29'`,
+      'mysql.days-missing',
+      /for 2022-01-29, 2022-01-31$/,
     ],
   ];
   for (const [what, sql, code, said] of tables) {
@@ -589,6 +608,13 @@ function withReplication(): void {
     }
   });
 }
+
+test('missingDays lists 31 days in a row, and takes more for a pause', () => {
+  const table = (day: string) => ({ name: `smtp_${day.replaceAll('-', '_')}`, day, engine: 'InnoDB' });
+  const missing = (last: string) => missingDays([table('2022-01-28'), table(last)], new Set());
+  assert.match(missing('2022-03-01')[0]?.what ?? '', /for 2022-01-29, .* and 21 more$/);
+  assert.deepEqual(missing('2022-03-02'), []);
+});
 
 test('zoneFindings tells a zone with summer time from one that is only elsewhere', () => {
   const post = (name: string, zoneOffsets: readonly number[]): Examined =>

@@ -47,6 +47,7 @@ test('mysqlError speaks to the operator', () => {
     [ofServer(1021), 'store.full', /no space left/],
     [ofServer(1114), 'store.full', /no space left/],
     [ofServer(1836), 'store.not-writable', /read-only/],
+    [ofServer(1665), 'store.binlog-format', /logs statements/],
     [ofSystem('DEPTH_ZERO_SELF_SIGNED_CERT'), 'store.tls', /TLS/],
     [ofServer(1064), 'store.failed', /as the server says/],
   ] as const) {

@@ -7,18 +7,21 @@ import type { Examined } from './server-status.ts';
 
 /** `posts` are the servers of one data host that were reached; `databases` those that hold rows or ids there. */
 export function replicationFindings(posts: readonly Examined[], databases: readonly string[]): Finding[] {
-  const findings = posts.flatMap((post) => [...formatFindings(post), ...filterFindings(post, databases)]);
+  const findings = posts.flatMap((post) => [
+    ...formatFindings(post),
+    ...hiddenFindings(post),
+    ...filterFindings(post, databases),
+  ]);
   const [first] = posts;
-  const servers = first?.dataHost.writeHosts.reduce((sum, host) => sum + 1 + host.readHosts.length, 0) ?? 0;
-  if (servers < 2 || posts.some(({ status }) => status.galera !== undefined)) return findings;
+  if (first === undefined || serversOf(first) < 2 || posts.some(({ status }) => status.galera !== undefined))
+    return findings;
   return [...findings, ...posts.flatMap(followingFindings), ...identityFindings(posts)];
 }
 
 /** Transactions run at READ COMMITTED, which InnoDB cannot log as statements. */
 function formatFindings(post: Examined): Finding[] {
   const { variables } = post.status;
-  const isLogging = ['1', 'ON'].includes(variables.get('log_bin') ?? '');
-  if (!isLogging || variables.get('binlog_format') !== 'STATEMENT') return [];
+  if (!isLogging(post) || variables.get('binlog_format') !== 'STATEMENT') return [];
   return [
     {
       code: 'mysql.binlog-format',
@@ -28,6 +31,31 @@ function formatFindings(post: Examined): Finding[] {
       remedy: 'SET GLOBAL binlog_format = ROW, and the same in my.cnf',
     },
   ];
+}
+
+/** Filters stand in no variable: who may not see the state of the log cannot tell whether rows are left out. */
+function hiddenFindings(post: Examined): Finding[] {
+  const { binaryLog, replication } = post.status;
+  // Of servers that follow each other, `followingFindings` asks for both rights where neither is there.
+  const isTold = replication === undefined && serversOf(post) > 1;
+  if (!isLogging(post) || binaryLog !== undefined || isTold) return [];
+  return [
+    {
+      code: 'mysql.binlog-hidden',
+      weight: 'note',
+      about: nameOf(post),
+      what: 'the user may not see whether its binary log leaves databases out (binlog-do-db, binlog-ignore-db)',
+      remedy: `GRANT ${post.connection.facts.isMariaDb ? 'BINLOG MONITOR' : 'REPLICATION CLIENT'} ON *.* TO the user`,
+    },
+  ];
+}
+
+function isLogging({ status }: Examined): boolean {
+  return ['1', 'ON'].includes(status.variables.get('log_bin') ?? '');
+}
+
+function serversOf({ dataHost }: Examined): number {
+  return dataHost.writeHosts.reduce((sum, host) => sum + 1 + host.readHosts.length, 0);
 }
 
 function filterFindings(post: Examined, databases: readonly string[]): Finding[] {

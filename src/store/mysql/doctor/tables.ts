@@ -132,24 +132,24 @@ export async function moveFindings(connection: MysqlConnection, database: string
 }
 
 /**
- * Days between the first and the last of a month that have no table: nothing was captured, or nobody has
- * read it. A day the ledger has entries of was read, and had no mail.
+ * Days without a table between two that have one or an entry in the ledger: nothing was captured, or nobody has
+ * read it. A day the ledger has entries of was read, and had no mail. Longer pauses are not of this kind.
  */
 export function missingDays(tables: readonly NodeTable[], readDays: ReadonlySet<string>): Finding[] {
-  const months = new Map<string, Set<string>>();
+  const daysOf = new Map<string, Set<string>>();
   for (const { name, day } of tables) {
-    const month = name.replace(/_\d{1,2}$/, '');
-    months.set(month, (months.get(month) ?? new Set()).add(day));
+    const protocol = name.replace(/_.*$/s, '');
+    daysOf.set(protocol, (daysOf.get(protocol) ?? new Set(readDays)).add(day));
   }
-  return [...months].flatMap(([month, days]) => {
+  return [...daysOf].flatMap(([protocol, days]) => {
     const sorted = [...days].sort();
-    const missing = between(sorted[0], sorted.at(-1)).filter((day) => !days.has(day) && !readDays.has(day));
+    const missing = sorted.flatMap((day, index) => between(day, sorted[index + 1]));
     if (missing.length === 0) return [];
     return [
       {
         code: 'mysql.days-missing',
         weight: 'problem' as const,
-        about: `tables ${month}_…`,
+        about: `tables ${protocol}_…`,
         what: `no table and no entry in the ledger for ${listed(missing)}`,
         remedy: `if there are captures of that day: mailproc <dir> ${missing[0]?.replaceAll('-', '')} --store …`,
       },
@@ -157,11 +157,13 @@ export function missingDays(tables: readonly NodeTable[], readDays: ReadonlySet<
   });
 }
 
-function between(first: string | undefined, last: string | undefined): string[] {
-  if (first === undefined || last === undefined) return [];
+/** None where they are further apart than a month. */
+function between(first: string, last: string | undefined): string[] {
+  const [begin, end] = [Date.parse(first) + dayMs, Date.parse(last ?? first)];
+  if (end - begin > doctorLimits.daysMissingMax * dayMs) return [];
   const days: string[] = [];
-  for (let ms = Date.parse(first) + 86_400_000; ms < Date.parse(last); ms += 86_400_000) {
-    days.push(new Date(ms).toISOString().slice(0, 10));
-  }
+  for (let ms = begin; ms < end; ms += dayMs) days.push(new Date(ms).toISOString().slice(0, 10));
   return days;
 }
+
+const dayMs = 86_400_000;
