@@ -17,7 +17,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return await run(request, log);
   } catch (error) {
     if (!(error instanceof MailprocError)) throw error;
-    log.error(error);
+    log.error(withoutPasswords(error));
     return statusOf(error);
   }
 }
@@ -54,6 +54,12 @@ async function run(request: Request, log: Log): Promise<number> {
       return runOperatorRequest(request, log);
     }
   }
+}
+
+/** A store URL may stand where a path or a date should, and is repeated then. */
+function withoutPasswords(error: MailprocError): MailprocError {
+  const message = error.message.replace(/(\b[a-z]\w*:\/\/[^\s:/@]*):\S*@/gi, '$1:***@');
+  return new MailprocError(error.code, message, error.hint === undefined ? {} : { hint: error.hint });
 }
 
 function statusOf(error: MailprocError): number {

@@ -18,6 +18,29 @@ function jsonLines(text: string): Line[] {
   return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]));
 }
 
+test('mailproc repeats no password of a store URL that stands where something else should', () =>
+  inTemporaryFolder(async (folder) => {
+    const url = 'mysql://sec:p4s:s/w@rd@10.0.0.1:3306';
+    const wrong = [
+      [url, 'null'],
+      [folder, url],
+      ['verify', url],
+      ['list', url],
+      ['images', url],
+      ['explain', url],
+      ['watch', url],
+      ['verify', '--store', `sqlite:${url}`],
+      ['verify', '--config', url],
+      ['explain', url, '--log', 'json'],
+    ];
+    for (const args of wrong) {
+      const { status, stdout, stderr } = await runMailproc(folder, ...args);
+      assert.notEqual(status, 0, stderr);
+      assert.match(stderr, /sec:\*\*\*@10\.0\.0\.1/, args.join(' '));
+      assert.doesNotMatch(stdout + stderr, /p4s|w@rd/);
+    }
+  }));
+
 /** The one mail without the end of its last packet. */
 function cutCapture(folder: string, name = 'cut.pcapng'): void {
   const whole = readFileSync(oneMail);
