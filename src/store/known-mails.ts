@@ -1,17 +1,8 @@
 /** The mails a store without an index has already, for the stores that keep this in memory. */
 import type { MailRecord } from '../record/types.ts';
+import { type KnownMail, MailIndex } from './mail-index.ts';
 import { checkIds, type Protocol, protocols, recordRank, tableName } from './row.ts';
 import type { Stored, StoredTable } from './sink.ts';
-
-export interface KnownMail {
-  readonly id: number;
-  readonly rank: number;
-  readonly protocol: Protocol;
-  /** Of the table the row is in. */
-  readonly day: string;
-  /** Where the row begins in a file; 0 where there is none. */
-  readonly offset: number;
-}
 
 /** What is to be written of a batch, in order. */
 export interface Plan {
@@ -26,7 +17,7 @@ export interface Write {
 }
 
 export class KnownMails {
-  readonly #mails = new Map<string, KnownMail>();
+  readonly #mails = new MailIndex();
   readonly #rows = new Map<string, number>();
   #lastId = 0;
   /** The day counted last, and its tables. */
@@ -66,6 +57,11 @@ export class KnownMails {
     this.#mails.set(key, mail);
     this.#lastId = Math.max(this.#lastId, mail.id);
     return before;
+  }
+
+  /** The mail of `key` as the store holds it. */
+  find(key: string): KnownMail | undefined {
+    return this.#mails.get(key);
   }
 
   /** The row of `key` is gone from the store; its table stays. */

@@ -1,6 +1,7 @@
 /** One JSON object a line (https://github.com/ndjson/ndjson-spec): the documented columns, then `detail`. */
+import { storeLimits } from '../../core/limits.ts';
 import type { MailRecord } from '../../record/types.ts';
-import type { KnownMail } from '../known-mails.ts';
+import type { KnownMail } from '../mail-index.ts';
 import { type Protocol, protocols, recordRank, rowJson } from '../row.ts';
 
 /** With its line feed. */
@@ -26,6 +27,8 @@ export function parseLine(
   if (
     typeof row?.id !== 'number' ||
     !Number.isSafeInteger(row.id) ||
+    row.id < 1 ||
+    row.id > storeLimits.idMax ||
     typeof key !== 'string' ||
     typeof complete !== 'boolean'
   )

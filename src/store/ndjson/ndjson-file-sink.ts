@@ -25,8 +25,8 @@ interface OpenFile {
   readonly handle: FileHandle;
   readonly lock: FileLock;
   readonly known: KnownMails;
-  /** Offsets of lines that a later line replaces. */
-  readonly outdated: Set<number>;
+  /** Lines that a later line replaces. */
+  outdatedLines: number;
   /** Octets that are durable whole lines. */
   bytes: number;
   /** One for all batches: a block is as large as many of them. */
@@ -59,7 +59,7 @@ export class NdjsonFileSink implements Sink {
         handle,
         lock,
         known: new KnownMails(),
-        outdated: new Set<number>(),
+        outdatedLines: 0,
         bytes: 0,
         writer: new PieceWriter(handle),
       };
@@ -88,7 +88,7 @@ export class NdjsonFileSink implements Sink {
     if (file === undefined) return;
     this.#file = undefined;
     try {
-      if (file.outdated.size > 0) await compact(file);
+      if (file.outdatedLines > 0) await compact(file);
     } catch (error) {
       throw fileError(error, `drop replaced rows of ${this.#path}`);
     } finally {
@@ -140,8 +140,7 @@ async function load(file: OpenFile): Promise<void> {
       await file.handle.truncate(line.offset);
       break;
     }
-    const replaced = file.known.remember(row.key, row.mail);
-    if (replaced !== undefined) file.outdated.add(replaced.offset);
+    if (file.known.remember(row.key, row.mail) !== undefined) file.outdatedLines++;
     file.bytes = line.offset + line.bytes.length + 1;
     // Whole but for its line feed: an editor may have taken it away.
     if (!line.ended) await file.handle.write('\n', file.bytes - 1);
@@ -177,8 +176,7 @@ async function append(file: OpenFile, plan: Plan): Promise<void> {
   file.bytes = position;
   plan.writes.forEach(({ record, mail }, index) => {
     const offset = offsets[index] ?? 0;
-    const replaced = file.known.remember(record.detail.mail_key, { ...mail, offset });
-    if (replaced !== undefined) file.outdated.add(replaced.offset);
+    if (file.known.remember(record.detail.mail_key, { ...mail, offset }) !== undefined) file.outdatedLines++;
   });
 }
 
@@ -192,7 +190,8 @@ async function compact(file: OpenFile): Promise<void> {
   try {
     const writer = new PieceWriter(target);
     for await (const { offset, bytes } of readLines(file.handle)) {
-      if (file.outdated.has(offset)) continue;
+      const row = parseLine(bytes, offset);
+      if (row !== undefined && file.known.find(row.key)?.offset !== offset) continue;
       writer.addOctets(bytes);
       writer.add('\n');
       if (writer.isFull) await writer.flush();

@@ -1,0 +1,154 @@
+/**
+ * Keys of mails and what is known of each, 40 octets and a slot of a hash table: as objects they would take four
+ * times as much, and a file of NDJSON may hold the mails of years.
+ */
+import { hash } from 'node:crypto';
+import { type Protocol, protocols } from './row.ts';
+
+export interface KnownMail {
+  readonly id: number;
+  readonly rank: number;
+  readonly protocol: Protocol;
+  /** Of the table the row is in. */
+  readonly day: string;
+  /** Where the row begins in a file; 0 where there is none. */
+  readonly offset: number;
+}
+
+/** Entries are held in blocks of so many: what is full is never copied again. */
+const blockEntries = 1 << 14;
+const keyWords = 4;
+/** A rank nobody has: the entry of a mail that was forgotten. */
+const forgottenRank = -1;
+
+interface Block {
+  readonly keys: Uint32Array;
+  readonly ids: Uint32Array;
+  /** Of `#tables`. */
+  readonly tables: Uint32Array;
+  readonly ranks: Float64Array;
+  readonly offsets: Float64Array;
+}
+
+export class MailIndex {
+  readonly #blocks: Block[] = [];
+  #entries = 0;
+  /** Number of an entry and 1, or 0; open addressing, at most three quarters full. */
+  #slots = new Uint32Array(1024);
+  readonly #key = Buffer.alloc(4 * keyWords);
+  readonly #words = new Uint32Array(this.#key.buffer, this.#key.byteOffset, keyWords);
+  readonly #tables: Pick<KnownMail, 'protocol' | 'day'>[] = [];
+  /** Numbers of tables by protocol and day. */
+  readonly #tableNumbers = new Map<string, number>();
+
+  get(key: string): KnownMail | undefined {
+    this.#readKey(key);
+    const entry = this.#slots[this.#slotOf()] ?? 0;
+    return entry === 0 ? undefined : this.#read(entry - 1);
+  }
+
+  set(key: string, mail: KnownMail): void {
+    this.#readKey(key);
+    const slot = this.#slotOf();
+    const entry = this.#slots[slot] ?? 0;
+    if (entry > 0) this.#write(entry - 1, mail);
+    else this.#add(slot, mail);
+  }
+
+  /** The entry stays for when the mail comes again. */
+  delete(key: string): void {
+    this.#readKey(key);
+    const entry = this.#slots[this.#slotOf()] ?? 0;
+    if (entry > 0) this.#blockOf(entry - 1).ranks[(entry - 1) % blockEntries] = forgottenRank;
+  }
+
+  /** Sets `#words`. Keys are 32 hexadecimal digits; a library may be given others. */
+  #readKey(key: string): void {
+    const isUsual = key.length === 2 * this.#key.length && this.#key.write(key, 'hex') === this.#key.length;
+    if (!isUsual) hash('sha256', key, 'buffer').copy(this.#key, 0, 0, this.#key.length);
+  }
+
+  /** Where the entry of `#words` is, or an empty slot where it belongs. */
+  #slotOf(): number {
+    const mask = this.#slots.length - 1;
+    // Keys are hashes, of a time stamp among other things that a sender cannot choose.
+    let slot = (this.#words[0] ?? 0) & mask;
+    for (let entry = this.#slots[slot] ?? 0; entry > 0; entry = this.#slots[slot] ?? 0) {
+      if (this.#isKeyOf(entry - 1)) break;
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
+
+  #isKeyOf(entry: number): boolean {
+    const { keys } = this.#blockOf(entry);
+    const start = (entry % blockEntries) * keyWords;
+    return this.#words.every((word, index) => keys[start + index] === word);
+  }
+
+  #blockOf(entry: number): Block {
+    const number = Math.floor(entry / blockEntries);
+    let block = this.#blocks[number];
+    if (block === undefined) {
+      block = newBlock();
+      this.#blocks[number] = block;
+    }
+    return block;
+  }
+
+  #add(slot: number, mail: KnownMail): void {
+    const entry = this.#entries++;
+    this.#slots[slot] = entry + 1;
+    this.#blockOf(entry).keys.set(this.#words, (entry % blockEntries) * keyWords);
+    this.#write(entry, mail);
+    if (this.#entries > this.#slots.length * 0.75) this.#grow();
+  }
+
+  #grow(): void {
+    this.#slots = new Uint32Array(2 * this.#slots.length);
+    const mask = this.#slots.length - 1;
+    for (let entry = 0; entry < this.#entries; entry++) {
+      const first = this.#blockOf(entry).keys[(entry % blockEntries) * keyWords] ?? 0;
+      let slot = first & mask;
+      while ((this.#slots[slot] ?? 0) > 0) slot = (slot + 1) & mask;
+      this.#slots[slot] = entry + 1;
+    }
+  }
+
+  #write(entry: number, { id, rank, protocol, day, offset }: KnownMail): void {
+    const block = this.#blockOf(entry);
+    const index = entry % blockEntries;
+    block.ids[index] = id;
+    block.ranks[index] = rank;
+    block.offsets[index] = offset;
+    block.tables[index] = this.#tableNumber(protocol, day);
+  }
+
+  #read(entry: number): KnownMail | undefined {
+    const block = this.#blockOf(entry);
+    const index = entry % blockEntries;
+    const rank = block.ranks[index] ?? forgottenRank;
+    const table = this.#tables[block.tables[index] ?? 0];
+    if (rank === forgottenRank || table === undefined) return undefined;
+    const { protocol, day } = table;
+    return { id: block.ids[index] ?? 0, rank, protocol, day, offset: block.offsets[index] ?? 0 };
+  }
+
+  #tableNumber(protocol: Protocol, day: string): number {
+    const name = `${protocols.indexOf(protocol)} ${day}`;
+    const known = this.#tableNumbers.get(name);
+    if (known !== undefined) return known;
+    this.#tableNumbers.set(name, this.#tables.length);
+    return this.#tables.push({ protocol, day }) - 1;
+  }
+}
+
+function newBlock(): Block {
+  return {
+    keys: new Uint32Array(blockEntries * keyWords),
+    ids: new Uint32Array(blockEntries),
+    tables: new Uint32Array(blockEntries),
+    ranks: new Float64Array(blockEntries),
+    offsets: new Float64Array(blockEntries),
+  };
+}
