@@ -181,6 +181,56 @@ function* undecided(side: TcpSide): Packets {
   yield* side.says('client', 'x'.repeat(200), 1);
 }
 
+/** The server's answer to DATA is not in the capture, and the client goes on. */
+function* unanswered(side: TcpSide): Packets {
+  yield* begin(side, smtpStart.slice(0, 8));
+  yield* side.says('client', line.repeat(400));
+}
+
+/** Commands that nobody answers. */
+function* pipelined(side: TcpSide): Packets {
+  yield* begin(side, smtpStart.slice(0, 3));
+  yield* side.says('client', 'RCPT TO:<c@d.example>\r\n'.repeat(1500));
+}
+
+function* longCommands(count: number): Packets {
+  const side = new TcpSide(1, 143);
+  yield* begin(side, imapStart);
+  for (let index = 0; index < count; index++)
+    yield* side.says('client', `b${index} SEARCH SUBJECT "${'x'.repeat(1_000_000)}"\r\n`);
+}
+
+/** The number and size of each mail, as servers list them. */
+function* longListing(side: TcpSide): Packets {
+  yield* begin(side, [
+    ['server', '+OK ready\r\n'],
+    ['client', 'LIST\r\n'],
+    ['server', '+OK\r\n'],
+  ]);
+  const lines = Array.from({ length: 2000 }, (_, index) => `${index + 1} ${1000 + index * 7}\r\n`);
+  yield* side.says('server', `${lines.join('')}.\r\n`);
+}
+
+/** Half of a hello, and half of a record behind it. */
+function* tlsBegun(side: TcpSide): Packets {
+  const record = Buffer.alloc(14_000, 1);
+  record.set([22, 3, 1, 0x3f, 0xff, 1, 0, 0x3f, 0xfb, 3, 3]);
+  yield* side.open();
+  yield* side.says('client', record);
+}
+
+/** Mailboxes read in DEFLATE, open for hours. */
+function* compressedMailbox(side: TcpSide): Packets {
+  yield* begin(side, [
+    ...imapStart,
+    ['client', 'a3 COMPRESS DEFLATE\r\n'],
+    ['server', 'a3 OK DEFLATE active\r\n'],
+  ]);
+  const flush = { finishFlush: constants.Z_SYNC_FLUSH };
+  yield* side.says('client', deflateRawSync('a4 FETCH 1 (FLAGS)\r\n', flush));
+  yield* side.says('server', deflateRawSync('* 1 FETCH (FLAGS ())\r\na4 OK\r\n', flush));
+}
+
 /** Lines of 76 characters that are base64. */
 const base64OfMegabyte = `${Buffer.alloc(57, 'mailproc').toString('base64')}\r\n`.repeat(
   Math.floor(megabyte / 78),
@@ -290,6 +340,16 @@ const cases: Readonly<Record<string, Case>> = {
   '10,000 connections with a hole of 1 MB each': { packets: () => manyConnections(10_000, wideHole) },
   '5,000 connections, 200 octets one by one, no protocol': {
     packets: () => manyConnections(5000, undecided),
+  },
+  '16,000 connections whose DATA nobody answers': { packets: () => manyConnections(16_000, unanswered) },
+  '16,000 connections, 1,500 commands unanswered': { packets: () => manyConnections(16_000, pipelined) },
+  '300 commands of 1 MB unanswered in one IMAP connection': { packets: () => longCommands(300) },
+  '16,000 connections with a listing of 2,000 mails': {
+    packets: () => manyConnections(16_000, longListing, 110),
+  },
+  '16,000 connections with half a hello of TLS': { packets: () => manyConnections(16_000, tlsBegun, 993) },
+  '16,000 connections with a compressed mailbox': {
+    packets: () => manyConnections(16_000, compressedMailbox, 143),
   },
   'one mail of 300 MB': { packets: () => endless(smtpStart, 'client', textOfMegabyte, 300) },
   '40 mails of 20 MB side by side': { packets: () => mailsSideBySide(40, 20) },

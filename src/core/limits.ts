@@ -114,8 +114,10 @@ export const dialogueLimits = {
   unreadBytesMax: 8 << 20,
   /** The same where much is held already: some packets, so that only who waits for long is cut short. */
   unreadBytesMin: 8 << 10,
-  /** Octets of all conversations of one share whose protocol is not told, their objects included. */
-  heldBytesMax: 32 << 20,
+  /** Octets that all conversations of one share hold while they wait, their objects included. */
+  heldBytesMax: 40 << 20,
+  /** Where they hold more all the same, the longest idle connections are closed. */
+  crowdedBytes: 80 << 20,
   /** Commands waiting for their reply. */
   unansweredMax: 4096,
   /** Recipients kept of one mail; RFC 5321 §4.5.3.1.8 asks for 100, servers allow thousands. */

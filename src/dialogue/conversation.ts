@@ -7,8 +7,9 @@ import { dialogueLimits } from '../core/limits.ts';
 import type { Connection, Sender, StreamEvent } from '../stream/types.ts';
 import { DeflateLayer } from './deflate-layer.ts';
 import { ImapDecoder } from './imap/imap-decoder.ts';
-import type { Layer, LayerEvent, LayerNote } from './layer.ts';
-import { heapMemory } from './octets.ts';
+import type { Layer, LayerEvent } from './layer.ts';
+import { describe, type LayerSummary, type PeeledLayer } from './layer-summary.ts';
+import { type DialogueMemory, heapMemory } from './octets.ts';
 import { Opening } from './opening.ts';
 import { Pop3Decoder } from './pop3/pop3-decoder.ts';
 import type { PortTable } from './ports.ts';
@@ -35,13 +36,6 @@ export interface ConversationOptions extends DialogueOptions {
 /** What a connection turned out to be; `other` is no mail. */
 export type ConversationKind = MailProtocol | 'encrypted' | 'other';
 
-/** A layer that was peeled off, or could not be. */
-export interface LayerSummary {
-  readonly name: 'tls' | 'starttls' | 'compress' | Exclude<WrapperKind, 'tls'>;
-  /** For a person: server name, version, cipher suite, target, and why nothing came out of it. */
-  readonly detail: string;
-}
-
 /** A connection and what its payload was, in octets that add up to all that was delivered of it. */
 export interface ConversationSummary {
   readonly connection: Connection;
@@ -67,15 +61,6 @@ export interface ConversationSummary {
 
 const nothing: readonly DialogueEvent[] = [];
 
-interface PeeledLayer {
-  readonly name: LayerSummary['name'];
-  readonly layer: Layer;
-  /** Octets of the connection that had been delivered when it began. */
-  readonly begunAt: number;
-  /** What the layer said about itself. */
-  note: LayerNote | undefined;
-}
-
 export class Conversation {
   readonly #options: ConversationOptions;
   readonly #layers: PeeledLayer[] = [];
@@ -100,10 +85,14 @@ export class Conversation {
   #octets = 0;
   #encryptedOctets = 0;
   #mailOctets = 0;
+  readonly #memory: DialogueMemory;
+  /** Of what decoder and layers hold, what the memory was told. */
+  #toldBytes = 0;
 
   constructor(connection: Connection, options: ConversationOptions) {
     this.#connection = connection;
     this.#options = options;
+    this.#memory = options.memory ?? heapMemory;
   }
 
   /** Client and server in their true roles as far as they are known by now. */
@@ -165,10 +154,25 @@ export class Conversation {
     }
     const heard = this.#reversed ? reverse(event) : event;
     const decoder = this.#decoder;
-    if (decoder === undefined || this.#layers.length > 0) return this.#pass(heard, 0);
+    if (decoder === undefined || this.#layers.length > 0) return this.#passFirst(heard);
     // Nearly every packet of a mail comes here, and completes nothing: generators would cost more than it does.
     const events = decoder.receive(heard);
+    this.#tellHeld(isEnd(heard) ? 0 : decoder.heldBytes);
     return events.length === 0 ? nothing : this.#handOn(events);
+  }
+
+  *#passFirst(event: StreamEvent): Generator<DialogueEvent> {
+    yield* this.#pass(event, 0);
+    if (this.#noMail !== null) return;
+    let heldBytes = this.#decoder?.heldBytes ?? 0;
+    for (const { layer } of this.#layers) heldBytes += layer.heldBytes;
+    this.#tellHeld(isEnd(event) ? 0 : heldBytes);
+  }
+
+  #tellHeld(heldBytes: number): void {
+    if (heldBytes === this.#toldBytes) return;
+    this.#memory.hold(heldBytes - this.#toldBytes);
+    this.#toldBytes = heldBytes;
   }
 
   *#pass(event: StreamEvent, depth: number): Generator<DialogueEvent> {
@@ -269,13 +273,14 @@ export class Conversation {
   }
 
   #tlsLayer(): TlsLayer {
-    return new TlsLayer(this.#connection, this.#options.keyLog);
+    return new TlsLayer(this.#connection, this.#options.keyLog, this.#memory);
   }
 
   #giveUp(why: string): void {
     this.#noMail = why;
     this.#opening?.release();
     this.#opening = undefined;
+    this.#tellHeld(0);
   }
 
   /** A run's report is read without its connections at hand. */
@@ -287,7 +292,7 @@ export class Conversation {
 
   /** Holds what is heard until the protocol is told, then replays it. */
   *#sniff(event: StreamEvent, depth: number): Generator<DialogueEvent> {
-    const opening = this.#opening ?? new Opening(this.#options.memory ?? heapMemory);
+    const opening = this.#opening ?? new Opening(this.#memory);
     this.#opening = opening;
     opening.hold(event);
     const { protocol: hint, isOfClient: hintIsOfClient } = this.#hint();
@@ -354,24 +359,13 @@ export class Conversation {
   }
 }
 
-function isReversed(verdict: Verdict): boolean {
-  return (verdict.kind === 'mail' || verdict.kind === 'wrapper') && verdict.reversed;
+/** Nothing follows, and nothing is held any more. */
+function isEnd(event: StreamEvent): boolean {
+  return event.kind === 'close' && event.side === 'both';
 }
 
-function describe({ name, layer, note }: PeeledLayer): LayerSummary {
-  if (layer instanceof ProxyLayer) {
-    const { target } = layer;
-    const wanted = target === null ? [] : [`to ${target.host}:${target.port}`];
-    return { name, detail: [...wanted, ...(note ? [note.detail] : [])].join(', ') };
-  }
-  if (!(layer instanceof TlsLayer)) return { name, detail: '' };
-  if (note?.what === 'absent') return { name, detail: 'plain text goes on: taken off before the capture' };
-  if (note !== undefined) return { name, detail: `not decrypted: ${note.detail}` };
-  const { serverName, version, cipherSuite } = layer.session;
-  return {
-    name,
-    detail: [serverName, version, cipherSuite, 'decrypted'].filter((part) => part !== null).join(', '),
-  };
+function isReversed(verdict: Verdict): boolean {
+  return (verdict.kind === 'mail' || verdict.kind === 'wrapper') && verdict.reversed;
 }
 
 function createDecoder(

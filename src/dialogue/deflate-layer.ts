@@ -13,6 +13,11 @@ import type { Layer, LayerEvent } from './layer.ts';
 export class DeflateLayer implements Layer {
   readonly #halves = { client: new InflatedHalf('client'), server: new InflatedHalf('server') };
 
+  /** Windows and tables: all that is held. */
+  get heldBytes(): number {
+    return this.#halves.client.heldBytes + this.#halves.server.heldBytes;
+  }
+
   *receive(event: StreamEvent): Generator<LayerEvent> {
     switch (event.kind) {
       case 'data':
@@ -31,6 +36,9 @@ export class DeflateLayer implements Layer {
     return { client: this.#halves.client.unreadableBytes, server: this.#halves.server.unreadableBytes };
   }
 }
+
+/** Window, output and tables of one direction that has begun; measured. */
+const halfCost = 60 << 10;
 
 class InflatedHalf {
   readonly #sender: Sender;
@@ -55,6 +63,10 @@ class InflatedHalf {
 
   get unreadableBytes(): number {
     return this.#unreadableBytes;
+  }
+
+  get heldBytes(): number {
+    return this.#firstSequence === undefined ? 0 : halfCost;
   }
 
   /** Small steps, each handed on before the next: a flood of zeros passes through, it does not pile up. */

@@ -23,4 +23,6 @@ export type LayerEvent = StreamEvent | Anomaly | LayerNote;
  */
 export interface Layer {
   receive(event: StreamEvent): Iterable<LayerEvent>;
+  /** What it holds until more comes, in octets, the objects they are in counted near enough. */
+  readonly heldBytes: number;
 }

@@ -28,6 +28,8 @@ export interface DialogueMemory {
   readonly unreadBytesMax: number;
   /** A conversation holds so many octets more in objects of its own, or fewer. */
   hold(octets: number): void;
+  /** Conversations hold so much that some must end. */
+  readonly isCrowded: boolean;
   begin(): OctetLog;
 }
 
@@ -178,5 +180,6 @@ export const heapMemory: DialogueMemory = {
   mailBytesMax: dialogueLimits.messageBytesMax,
   unreadBytesMax: dialogueLimits.unreadBytesMax,
   hold: () => undefined,
+  isCrowded: false,
   begin: () => new HeapLog(),
 };

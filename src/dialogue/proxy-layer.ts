@@ -32,6 +32,10 @@ export class ProxyLayer implements Layer {
     return this.#target;
   }
 
+  get heldBytes(): number {
+    return this.#halves.client.heldBytes + this.#halves.server.heldBytes;
+  }
+
   *receive(event: StreamEvent): Generator<LayerEvent> {
     if (event.kind === 'open' || event.kind === 'close') {
       yield event;

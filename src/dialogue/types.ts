@@ -112,4 +112,6 @@ export interface DialogueDecoder {
   layerChanged(layer: LayerName): void;
   /** Neither a mail nor an answer is in progress: who begins to listen here misses no mail. */
   readonly isBetweenMails: boolean;
+  /** What it holds until more comes, in octets, the objects they are in counted near enough; no mails. */
+  readonly heldBytes: number;
 }

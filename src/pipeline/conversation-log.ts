@@ -1,7 +1,8 @@
 /** What one connection said and carried, shortened as it comes: memory is bounded whatever the session is. */
 import { createHash } from 'node:crypto';
 import { explainLimits } from '../core/limits.ts';
-import type { Conversation, LayerSummary } from '../dialogue/conversation.ts';
+import type { Conversation } from '../dialogue/conversation.ts';
+import type { LayerSummary } from '../dialogue/layer-summary.ts';
 import type { DialogueEvent, RawMessage } from '../dialogue/types.ts';
 import { decodeMessage } from '../message/decode-message.ts';
 import type { Address } from '../message/types.ts';

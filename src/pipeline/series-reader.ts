@@ -148,6 +148,7 @@ export class SeriesReader {
     const observer: StreamObserver = {
       accept: (connection, firstCapture) => this.#accept(connection, firstCapture),
       anomaly: (anomaly) => this.#tell(anomaly),
+      isCrowded: () => options.memory?.isCrowded === true,
     };
     const share = options.share === undefined ? {} : { share: options.share };
     this.#streams = new Reassembler(observer, { mailPorts: options.ports, ...share });

@@ -109,6 +109,9 @@ export class Reassembler {
     connection.lastSeconds = this.#clock.seconds;
     connection.receive(segment, isSentByFirst(connection, segment));
     this.#shelve(connection);
+    while (this.#run.observer.isCrowded?.() === true && this.#open.oldest !== undefined) {
+      this.#closeLongestIdle('connections hold too much together');
+    }
   }
 
   /** Whether a segment of no known connection is worth one. */
@@ -154,13 +157,13 @@ export class Reassembler {
     }
     const { oldest } = this.#unopened;
     if (oldest !== undefined && this.#unopened.size > unopenedConnectionsMax) this.#finish(oldest, 'limit');
-    if (this.#open.size > connectionsMax) this.#closeLongestIdle();
+    if (this.#open.size > connectionsMax) this.#closeLongestIdle(`more than ${connectionsMax} connections`);
   }
 
-  #closeLongestIdle(): void {
+  #closeLongestIdle(why: string): void {
     const { oldest } = this.#open;
     if (oldest === undefined) return;
-    const detail = `more than ${this.#limits.connectionsMax} connections: the longest idle one is closed`;
+    const detail = `${why}: the longest idle one is closed`;
     this.#run.observer.anomaly(anomaly('stream.connection-limit', `frame ${this.#run.seen.frame}`, detail));
     this.#finish(oldest, 'limit');
   }

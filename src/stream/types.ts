@@ -91,5 +91,7 @@ export interface StreamConsumer {
 export interface StreamObserver {
   /** `firstCapture` is the index of the file in which the connection was first seen. */
   accept(connection: Connection, firstCapture: number): StreamConsumer;
+  /** Consumers hold too much together: the longest idle connection is to be closed. */
+  isCrowded?(): boolean;
   anomaly(anomaly: Anomaly): void;
 }

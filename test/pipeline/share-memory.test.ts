@@ -158,6 +158,7 @@ async function mailsOf(fixture: string, memory: DialogueMemory): Promise<object[
 class CrowdedMemory implements DialogueMemory {
   readonly mailBytesMax = heapMemory.mailBytesMax;
   readonly unreadBytesMax = heapMemory.unreadBytesMax;
+  readonly isCrowded = false;
   readonly #memory: ShareMemory;
   spilledBytes = 0;
 

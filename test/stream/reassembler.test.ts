@@ -618,6 +618,29 @@ describe('Reassembler forgets', () => {
     );
   });
 
+  test('the longest idle connection, one after the other, while the consumers hold too much', () => {
+    const audience = new Audience();
+    const isCrowded = () => {
+      const openMax = audience.heard.length < 4 ? 2 : 1;
+      return audience.heard.filter(({ closeReason }) => closeReason === undefined).length > openMax;
+    };
+    Object.assign(audience, { isCrowded });
+    const open = (clientPort: number) =>
+      [...handshake, client(1, 'a')].map((line) => ({ ...line, clientPort }));
+    const talk = client(2, 'b', { clientPort: 1 });
+    play([...open(1), ...open(2), talk, ...open(3), ...open(4)], { audience, end: false });
+    assert.deepEqual(audience.plays, [
+      'open >a >b close:both:limit',
+      'open >a close:both:limit',
+      'open >a close:both:limit',
+      'open >a',
+    ]);
+    assert.deepEqual(
+      audience.anomalies.map(({ code }) => code),
+      ['stream.connection-limit', 'stream.connection-limit', 'stream.connection-limit'],
+    );
+  });
+
   test('closed connections beyond closedConnectionsMax', () => {
     const whole = (clientPort: number): Line[] =>
       [...handshake, client(1, 'a'), finClient(2), finServer(1)].map((line) => ({ ...line, clientPort }));

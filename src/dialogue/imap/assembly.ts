@@ -64,6 +64,8 @@ interface PendingMail {
   sectionsDone: boolean;
   partialDone: boolean;
   cost: number;
+  /** Of the cost, octets that are kept as those of mails. */
+  keptBytes: number;
 }
 
 /** Roughly what the object and the maps of one mail take. */
@@ -77,6 +79,8 @@ export class Assembly {
   readonly #mailBytesMax: number;
   #pending = new Map<string, PendingMail>();
   #cost = 0;
+  /** Octets in the cost that are kept as those of mails. */
+  #keptBytes = 0;
   #isLossy = false;
 
   constructor(memory: DialogueMemory) {
@@ -87,6 +91,11 @@ export class Assembly {
   /** Octets of the server were lost: what is not there may have been sent. */
   noteLoss(): void {
     this.#isLossy = true;
+  }
+
+  /** What the objects take. */
+  get heldBytes(): number {
+    return this.#cost - this.#keptBytes;
   }
 
   /** Of some mail there are pieces that were not handed out. */
@@ -102,6 +111,7 @@ export class Assembly {
     this.#pending.delete(slotKey);
     if (this.#pending.has(key)) {
       this.#cost -= known.cost;
+      this.#keptBytes -= known.keptBytes;
       return;
     }
     known.uid = uid;
@@ -176,6 +186,7 @@ export class Assembly {
       sectionsDone: false,
       partialDone: false,
       cost: 0,
+      keptBytes: 0,
     };
     this.#pending.set(key, mail);
     this.#charge(mail, ENTRY_COST);
@@ -191,10 +202,10 @@ export class Assembly {
       gathering.sections.set(piece.section, pieces);
       this.#charge(mail, ENTRY_COST);
     }
-    const before = pieces.cost;
+    this.#charge(mail, -pieces.cost, -pieces.keptBytes);
     if (piece.partial) pieces.add(piece, piece.requested);
     else pieces.addWhole(piece);
-    this.#charge(mail, pieces.cost - before);
+    this.#charge(mail, pieces.cost, pieces.keptBytes);
     gathering.last = piece.last;
     gathering.wireBytes += piece.captured;
   }
@@ -216,7 +227,7 @@ export class Assembly {
     const pieces = partial?.sections.get('');
     if (partial === undefined || pieces === undefined) return [];
     mail.partial = undefined;
-    this.#charge(mail, -pieces.cost - ENTRY_COST);
+    this.#charge(mail, -pieces.cost - ENTRY_COST, -pieces.keptBytes);
     const { octets, missing } = pieces.join(mail.size);
     const complete = missing.length === 0;
     // A preview of a mail that was also seen whole tells nothing new.
@@ -242,9 +253,8 @@ export class Assembly {
     const { sections: gathering } = mail;
     if (gathering === undefined) return [];
     mail.sections = undefined;
-    let freed = 0;
-    for (const pieces of gathering.sections.values()) freed += pieces.cost + ENTRY_COST;
-    this.#charge(mail, -freed);
+    for (const { cost, keptBytes } of gathering.sections.values())
+      this.#charge(mail, -cost - ENTRY_COST, -keptBytes);
     const { sections } = gathering;
     const { envelope, structure, header } = mail;
     const isLossy = this.#isLossy;
@@ -271,6 +281,7 @@ export class Assembly {
     const ready = [...this.#handOutPartial(mail, evicted), ...this.#handOutSections(mail, evicted)];
     this.#pending.delete(key);
     this.#cost -= mail.cost;
+    this.#keptBytes -= mail.keptBytes;
     return ready;
   }
 
@@ -286,9 +297,11 @@ export class Assembly {
     return ready;
   }
 
-  #charge(mail: PendingMail, octets: number): void {
-    mail.cost += octets;
-    this.#cost += octets;
+  #charge(mail: PendingMail, cost: number, keptBytes = 0): void {
+    mail.cost += cost;
+    mail.keptBytes += keptBytes;
+    this.#cost += cost;
+    this.#keptBytes += keptBytes;
   }
 }
 

@@ -128,6 +128,12 @@ export function withoutLiterals(unit: Unit): Unit {
   return { ...unit, fragments: unit.fragments.slice(0, 1) };
 }
 
+/** Octets that a waiting command takes, its text and the objects around it, beside literals; measured. */
+export function costOf({ unit }: Command): number {
+  const textBytes = unit.fragments.map((each) => (each.kind === 'text' ? each.bytes.length : 0));
+  return textBytes.reduce((sum, each) => sum + each, 800);
+}
+
 /** The unit's text up to its end or its first literal. */
 export function lineOf(unit: Unit): Buffer {
   const first = unit.fragments[0];

@@ -66,6 +66,9 @@ interface OpenLiteral {
   captured: number;
 }
 
+/** A text or literal beside its octets; measured. */
+const fragmentCost = 500;
+
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
@@ -107,6 +110,11 @@ export class Fragmentizer {
 
   get unreadBytes(): number {
     return this.#half.unreadBytes;
+  }
+
+  /** Octets that wait, and texts of the unit that is not whole yet. */
+  get heldBytes(): number {
+    return this.#half.heldBytes + this.#textBytes + this.#fragments.length * fragmentCost;
   }
 
   /** Nothing was captured of the beginning: the first octets may be the middle of anything. */

@@ -15,25 +15,16 @@ import type { CloseReason, Connection, Sender, StreamClose, StreamEvent } from '
 import { type DialogueMemory, heapMemory } from '../octets.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName, Upgrade } from '../types.ts';
 import { type Command, commandOf, lineOf, startOf } from './command.ts';
-import { type Fragmented, Fragmentizer, type Unit } from './fragmentizer.ts';
+import type { Fragmented, Unit } from './fragmentizer.ts';
 import { commandStart, firstLine, isSurelyCommand, taggedStart } from './recognise.ts';
 import { Session } from './session.ts';
+import { newSide, type Side } from './side.ts';
 import { traceOf } from './trace.ts';
 
 /** What the client cannot go on without. */
 interface ClientWait {
   readonly reason: 'literal' | 'sasl' | 'idle' | 'starttls' | 'compress';
   readonly tag: string;
-}
-
-interface Side {
-  readonly sender: Sender;
-  readonly fragmentizer: Fragmentizer;
-  /** Anything of it was captured. */
-  seen: boolean;
-  /** While nothing of it was captured: it was waited for long enough. */
-  givenUp: boolean;
-  closed: boolean;
 }
 
 export class ImapDecoder implements DialogueDecoder {
@@ -86,6 +77,12 @@ export class ImapDecoder implements DialogueDecoder {
     const sides = [this.#client.fragmentizer, this.#server.fragmentizer];
     const isRead = sides.every((side) => side.isBetweenUnits && side.unreadBytes === 0);
     return isRead && !isWaiting && !this.#session.isAmidMail;
+  }
+
+  get heldBytes(): number {
+    return (
+      this.#client.fragmentizer.heldBytes + this.#server.fragmentizer.heldBytes + this.#session.heldBytes
+    );
   }
 
   receive(event: StreamEvent): readonly DialogueEvent[] {
@@ -391,9 +388,4 @@ export class ImapDecoder implements DialogueDecoder {
     const seen = startOf(unit)?.seen;
     if (seen !== undefined) this.#session.tell(traceOf(sender, unit, what, seen));
   }
-}
-
-function newSide(sender: Sender, memory: DialogueMemory): Side {
-  const fragmentizer = new Fragmentizer(sender, memory);
-  return { sender, fragmentizer, seen: false, givenUp: false, closed: false };
 }

@@ -5,6 +5,9 @@
  */
 import { dialogueLimits } from '../../core/limits.ts';
 
+/** One number in one map; measured. */
+const numberCost = 40;
+
 export class MailboxState {
   #name: string | null = null;
   /** Counts selections; tells apart mailboxes of which the name was not captured. */
@@ -15,6 +18,11 @@ export class MailboxState {
   #expunged: number[] = [];
   #uidOfSlot = new Map<number, number>();
   #slotOfUid = new Map<number, number>();
+
+  /** Octets that the numbers take. */
+  get cost(): number {
+    return (this.#uidOfSlot.size + this.#slotOfUid.size + this.#expunged.length) * numberCost;
+  }
 
   get name(): string | null {
     return this.#name;

@@ -63,6 +63,11 @@ export class Pieces {
     this.#end = piece.length;
   }
 
+  /** Octets kept. */
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
+
   /** Octets kept, and what their pieces take beside them. */
   get cost(): number {
     return this.#keptBytes + this.#byOrigin.size * pieceCost;

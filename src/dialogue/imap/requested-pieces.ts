@@ -13,6 +13,9 @@ const REQUESTS_MAX = 100;
 /** Unanswered commands that ask for the same piece and are compared; clients wait for their answers. */
 const SAME_REQUESTS_MAX = 64;
 
+/** One request beside its command; measured. */
+const requestCost = 300;
+
 interface Asked {
   readonly tag: string;
   readonly set: MessageSet;
@@ -32,6 +35,11 @@ export class RequestedPieces {
   readonly #asked = new Map<string, Asked[]>();
   readonly #keysOfTag = new Map<string, Set<string>>();
   #count = 0;
+
+  /** Octets that they take. */
+  get cost(): number {
+    return this.#count * requestCost;
+  }
 
   add(command: Command): void {
     const requests = requestedPieces(command);

@@ -14,6 +14,7 @@ import {
   type AppendedMessage,
   appendedMessages,
   type Command,
+  costOf,
   mailboxArgument,
   startOf,
   withoutLiterals,
@@ -53,11 +54,13 @@ interface Unanswered {
   readonly login: Login | undefined;
   readonly appended: readonly AppendedMessage[];
   readonly appendedBytes: number;
+  /** Octets that it takes beside those of mails. */
+  readonly cost: number;
 }
 
 export class Session {
   readonly #connection: Connection;
-  readonly #mailBytesMax: number;
+  readonly #memory: DialogueMemory;
   readonly #mailbox = new MailboxState();
   readonly #assembly: Assembly;
   readonly #unanswered = new Map<string, Unanswered>();
@@ -69,11 +72,12 @@ export class Session {
   #cut: CutContent | undefined;
   readonly #early = new Map<string, 'OK' | 'NO' | 'BAD'>();
   #appendedBytes = 0;
+  #unansweredCost = 0;
   #serverIsSilent = false;
 
   constructor(connection: Connection, memory: DialogueMemory) {
     this.#connection = connection;
-    this.#mailBytesMax = memory.mailBytesMax;
+    this.#memory = memory;
     this.#assembly = new Assembly(memory);
   }
 
@@ -90,6 +94,11 @@ export class Session {
 
   tell(event: DialogueEvent): void {
     this.#events.push(event);
+  }
+
+  /** Octets held beside those of mails. */
+  get heldBytes(): number {
+    return this.#unansweredCost + this.#requested.cost + this.#mailbox.cost + this.#assembly.heldBytes;
   }
 
   get hasUnanswered(): boolean {
@@ -127,6 +136,7 @@ export class Session {
 
   command(command: Command): void {
     if (this.#unanswered.size >= dialogueLimits.unansweredMax) this.#forgetOldest();
+    while (this.#unansweredCost > this.#memory.unreadBytesMax) this.#forgetOldest();
     const names = ['SELECT', 'EXAMINE', 'APPEND'];
     const mailbox = names.includes(command.name) ? mailboxArgument(command) : null;
     const appended = command.name === 'APPEND' ? appendedMessages(command) : [];
@@ -135,12 +145,14 @@ export class Session {
       .reduce((sum, each) => sum + each.captured, 0);
     const kept = command.name === 'APPEND' ? command : { ...command, unit: withoutLiterals(command.unit) };
     const login = this.#logins.begin(command);
-    const waiting = { command: kept, mailbox, login, appended, appendedBytes };
+    const cost = costOf(kept);
+    const waiting = { command: kept, mailbox, login, appended, appendedBytes, cost };
     // A tag used again: its first answer was not captured.
     this.#answer(command.tag, undefined);
     this.#unanswered.set(command.tag, waiting);
     this.#requested.add(command);
     this.#appendedBytes += appendedBytes;
+    this.#unansweredCost += cost;
     const early = this.#early.get(command.tag);
     if (early !== undefined || (this.#serverIsSilent && appended.length > 0))
       this.#answer(command.tag, early);
@@ -217,6 +229,7 @@ export class Session {
     this.#unanswered.delete(tag);
     this.#requested.remove(tag);
     this.#appendedBytes -= answered.appendedBytes;
+    this.#unansweredCost -= answered.cost;
     const { name, unit } = answered.command;
     switch (name) {
       case 'APPEND':
@@ -374,16 +387,16 @@ export class Session {
     const unit = this.#unanswered.get(oldest)?.command.unit;
     const place = unit && startOf(unit);
     this.#answer(oldest, undefined);
-    const detail = `more than ${dialogueLimits.unansweredMax} IMAP commands unanswered`;
+    const detail = `too many IMAP commands unanswered: going on without the answers`;
     this.#limit('dialogue.queue-limit', place, detail);
   }
 
   /** Mails whose answer is awaited are kept in memory: too many are handed out without it. */
   #boundAppended(): void {
-    if (this.#appendedBytes <= this.#mailBytesMax) return;
+    if (this.#appendedBytes <= this.#memory.mailBytesMax) return;
     for (const [tag, { appended }] of this.#unanswered) {
       if (appended.length > 0) this.#answer(tag, undefined);
-      if (this.#appendedBytes <= this.#mailBytesMax) return;
+      if (this.#appendedBytes <= this.#memory.mailBytesMax) return;
     }
   }
 

@@ -5,7 +5,6 @@
  * the server's octets wait until the client's command is known, whichever side is heard first. Where the
  * client is not captured, answers are told apart by what they look like.
  */
-import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sighting, StreamEvent, StreamGap } from '../../stream/types.ts';
 import { HalfStream, type Line, type Place } from '../half-stream.ts';
 import { takeRest } from '../layer-rest.ts';
@@ -17,7 +16,7 @@ import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName } from 
 import { answersLost } from './answers-lost.ts';
 import { type AnswerForm, answerForm, type Command, parseCommand, withoutSecrets } from './command.ts';
 import type { MailText } from './mail-text.ts';
-import { isTransmission, letsReadOn, type Pending } from './pending.ts';
+import { areTooMany, isTransmission, letsReadOn, type Pending, pendingCost } from './pending.ts';
 import { firstLine, guessAnswerForm, isAnswerLine, secondLine } from './server-only.ts';
 import { type Doubt, Session } from './session.ts';
 import { ShiftedAnswers } from './shifted-answers.ts';
@@ -74,6 +73,11 @@ export class Pop3Decoder implements DialogueDecoder {
     return this.#reading === answers && this.#pending.length === 0 && !this.#isTextTurn;
   }
 
+  get heldBytes(): number {
+    const waiting = this.#client.heldBytes + this.#server.heldBytes;
+    return waiting + this.#pending.length * pendingCost + this.#session.cost;
+  }
+
   receive(event: StreamEvent): readonly DialogueEvent[] {
     switch (event.kind) {
       case 'open':
@@ -109,7 +113,7 @@ export class Pop3Decoder implements DialogueDecoder {
     if (this.#isTextTurn) return this.#readSentText();
     const last = this.#pending.at(-1);
     const isBlocked = last !== undefined && !letsReadOn(last);
-    if (isBlocked || this.#pending.length >= dialogueLimits.unansweredMax) return this.#boundClient();
+    if (isBlocked || areTooMany(this.#pending.length, this.#session.memory)) return this.#boundClient();
     const line = this.#client.takeLineOrRest(this.#clientFinished);
     if (line === undefined) return false;
     // What a hole has left of a command may mean anything.

@@ -12,6 +12,9 @@ import { kindOfMail, MailText } from './mail-text.ts';
 import { rawMessage } from './raw-message.ts';
 import { beginsLikeMail } from './server-only.ts';
 
+/** What the number and size of one mail take. */
+const sizeCost = 100;
+
 /** What a text may be instead of the whole mail that was asked for; only its size can tell otherwise. */
 export type Doubt = 'none' | 'excerpt' | 'no mail';
 
@@ -31,6 +34,11 @@ export class Session {
     this.memory = memory;
     this.connection = connection;
     this.#out = out;
+  }
+
+  /** Octets that the sizes take. */
+  get cost(): number {
+    return this.#sizes.size * sizeCost;
   }
 
   /** What a positive answer tells beside its lines; `exchange` of AUTH. */
@@ -109,7 +117,8 @@ export class Session {
   }
 
   #noteSize(message: number, size: number): void {
-    if (this.#sizes.size >= dialogueLimits.listedSizesMax) return;
+    if (this.#sizes.size >= dialogueLimits.listedSizesMax || this.cost > this.memory.unreadBytesMax * 2)
+      return;
     this.#sizes.set(message, size);
     this.#toldSizes.add(size);
   }

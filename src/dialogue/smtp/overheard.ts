@@ -37,6 +37,11 @@ export class Overheard {
     this.#clientBytes += event.kind === 'gap' ? event.length : event.bytes.length;
   }
 
+  /** Octets of both sides that wait. */
+  get heldBytes(): number {
+    return this.client.heldBytes + this.replies.half.heldBytes;
+  }
+
   /** Octets the client has sent so far, lost ones included. */
   get clientBytes(): number {
     return this.#clientBytes;

@@ -75,6 +75,10 @@ export class SmtpDecoder implements DialogueDecoder {
     return this.#reading.kind === 'commands' && this.#unanswered.isEmpty;
   }
 
+  get heldBytes(): number {
+    return this.#heard.heldBytes + this.#unanswered.cost + this.#session.transaction.cost;
+  }
+
   receive(event: StreamEvent): readonly DialogueEvent[] {
     switch (event.kind) {
       case 'open':

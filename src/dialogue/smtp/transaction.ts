@@ -6,6 +6,9 @@ import type { DialogueMemory } from '../octets.ts';
 import type { Envelope } from '../types.ts';
 import type { HeldMail } from './pending.ts';
 
+/** What a recipient takes beside its characters. */
+const recipientCost = 32;
+
 export class Transaction {
   #from: string | undefined;
   #recipients: string[] = [];
@@ -17,6 +20,11 @@ export class Transaction {
   #chunkBytes = 0;
   /** The server refused a chunk: the rest of the transaction is lost (RFC 3030 §2). */
   chunkRefused = false;
+
+  /** Octets that its recipients take. */
+  get cost(): number {
+    return this.#recipientCharacters + this.#recipients.length * recipientCost;
+  }
 
   setSender(address: string): void {
     this.#from = address;

@@ -12,6 +12,9 @@ import { letsReadOn, type Pending } from './pending.ts';
 import type { Reply } from './reply.ts';
 import { type Match, matchReply } from './reply-matching.ts';
 
+/** What one takes that waits, beside its text; measured. */
+const pendingCost = 300;
+
 /** `reply` null: it was answered, but not in this capture. */
 export interface Answered {
   readonly pending: Pending;
@@ -22,6 +25,7 @@ export class Unanswered {
   readonly #heard: Overheard;
   readonly #out: Outbox;
   #pending: Pending[] = [];
+  #cost = 0;
   /** Commands at the head of the queue whose answers were lost. */
   #missingReplies = 0;
   #isGreeted = false;
@@ -34,11 +38,18 @@ export class Unanswered {
 
   add(pending: Pending): void {
     this.#pending.push(pending);
+    this.#cost += costOf(pending);
   }
 
   /** What was answered waits for one more answer, before all others. */
   addAgain(pending: Pending): void {
     this.#pending.unshift(pending);
+    this.#cost += costOf(pending);
+  }
+
+  /** Octets that they take. */
+  get cost(): number {
+    return this.#cost;
   }
 
   /** Where the oldest of them was seen. */
@@ -54,7 +65,9 @@ export class Unanswered {
   get letsReadOn(): boolean {
     const last = this.#pending.at(-1);
     if (last !== undefined && !letsReadOn(last)) return false;
-    return this.#pending.length < dialogueLimits.unansweredMax;
+    return (
+      this.#pending.length < dialogueLimits.unansweredMax && this.#cost <= this.#heard.memory.unreadBytesMax
+    );
   }
 
   /**
@@ -93,6 +106,7 @@ export class Unanswered {
       if (reply === null) this.#noteMissing();
     }
     this.#pending.shift();
+    this.#cost -= costOf(first);
     // An empty array holds on to its room, in each of thousands of conversations.
     if (this.#pending.length === 0) this.#pending = [];
     if (reply !== null) this.#trace(reply);
@@ -148,4 +162,8 @@ export class Unanswered {
     const text = (): string => protocolText(Buffer.from(`${reply.code} ${reply.text}`, 'latin1'));
     this.#out.trace('server', text, reply.seen);
   }
+}
+
+function costOf(pending: Pending): number {
+  return pendingCost + (pending.kind === 'command' ? pending.command.argument.length : 0);
 }

@@ -9,6 +9,9 @@ interface Mark {
 
 const FIRST_CAPACITY = 2048;
 
+/** A mark and its sighting. */
+const MARK_COST_BYTES = 150;
+
 /** Octets that were dropped and can still be looked at. */
 const KEPT_BYTES = 64;
 
@@ -27,6 +30,11 @@ export class OctetQueue {
 
   get length(): number {
     return this.#end - this.#start;
+  }
+
+  /** Octets of memory. */
+  get cost(): number {
+    return this.#buffer.length + this.#marks.length * MARK_COST_BYTES;
   }
 
   /** Of the first octet that is left. */

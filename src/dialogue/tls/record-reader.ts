@@ -76,6 +76,13 @@ export class RecordReader {
     return this.#received - read - this.#lost + (this.#runs.length - 1) * HOLE_COST_BYTES;
   }
 
+  /** What it takes of memory, room for more included. */
+  get cost(): number {
+    let cost = this.#runs.length * HOLE_COST_BYTES;
+    for (const run of this.#runs) cost += run.cost;
+    return cost;
+  }
+
   /** The next record or candidate; the same one until it is accepted or rejected. */
   next(): TlsRecord | undefined {
     for (;;) {

@@ -18,6 +18,7 @@ import type {
   StreamGap,
 } from '../../stream/types.ts';
 import type { Layer, LayerEvent } from '../layer.ts';
+import { type DialogueMemory, heapMemory } from '../octets.ts';
 import { Handshake, type TlsSession } from './handshake.ts';
 import type { KeyLog } from './key-log.ts';
 import { CONTENT_TYPE, type TlsRecord } from './record-reader.ts';
@@ -35,6 +36,7 @@ export class TlsLayer implements Layer {
   readonly #connection: Connection;
   readonly #keyLog: KeyLog;
   readonly #handshake: Handshake;
+  readonly #memory: DialogueMemory;
   #mode: Mode = 'undecided';
   /** Copied, while undecided: fewer than three octets of a side. */
   #held: StreamEvent[] = [];
@@ -42,7 +44,8 @@ export class TlsLayer implements Layer {
   #encryptedBytes = 0;
   #isUndecryptableReported = false;
 
-  constructor(connection: Connection, keyLog: KeyLog) {
+  constructor(connection: Connection, keyLog: KeyLog, memory: DialogueMemory = heapMemory) {
+    this.#memory = memory;
     this.#connection = connection;
     this.#keyLog = keyLog;
     this.#handshake = new Handshake(keyLog);
@@ -63,6 +66,10 @@ export class TlsLayer implements Layer {
       case 'reading':
         yield* this.#read(event);
     }
+  }
+
+  get heldBytes(): number {
+    return this.#halves.client.reader.cost + this.#halves.server.reader.cost;
   }
 
   get session(): TlsSession {
@@ -125,7 +132,10 @@ export class TlsLayer implements Layer {
     half.receive(event);
     yield* this.#drain(half);
     const held = this.#halves.client.reader.heldBytes + this.#halves.server.reader.heldBytes;
-    if (held > tlsLimits.heldBytesMax) yield* this.#giveUp("the other side's handshake did not come");
+    // A record that is coming in is not what there is too much of.
+    const heldBytesMax = Math.max(this.#memory.unreadBytesMax, 2 * tlsLimits.recordBytesMax);
+    if (held > Math.min(heldBytesMax, tlsLimits.heldBytesMax))
+      yield* this.#giveUp("the other side's handshake did not come");
   }
 
   /** Reads what can be read, in turns, as each side's records may be what the other side waits for. */

@@ -56,6 +56,10 @@ export class ShareMemory implements DialogueMemory {
     this.#heldBytes += octets;
   }
 
+  get isCrowded(): boolean {
+    return this.#heldBytes > dialogueLimits.crowdedBytes;
+  }
+
   begin(): OctetLog {
     const log = new KeptLog();
     const handle = new LogHandle(this, log);

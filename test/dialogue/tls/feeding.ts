@@ -17,7 +17,7 @@ export interface Outcome {
 export const END: StreamClose = { kind: 'close', side: 'both', reason: 'end' };
 
 /** Everything that `layer` makes of `events`; each event's bytes are overwritten once it has returned. */
-export function feed(layer: Layer, events: Iterable<StreamEvent>): Outcome {
+export function feed(layer: Pick<Layer, 'receive'>, events: Iterable<StreamEvent>): Outcome {
   const data: StreamData[] = [];
   const gaps: StreamGap[] = [];
   const notes: LayerNote[] = [];
