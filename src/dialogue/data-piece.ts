@@ -43,11 +43,17 @@ export class DataPiece {
   /** What is to be taken from the starts of the marks: octets that were cut off in front. */
   #cutOff = 0;
 
-  /** `bytes` must not change afterwards: they are kept, not copied. */
+  /** `bytes` must not change afterwards, unless `own` is called before: they are kept, not copied. */
   constructor(bytes: Buffer, place: Place) {
     this.#bytes = bytes;
     this.#capacity = bytes;
     this.place = place;
+  }
+
+  /** Takes a copy of the octets it was given. */
+  own(): void {
+    this.#bytes = Buffer.from(this.#bytes);
+    this.#capacity = this.#bytes;
   }
 
   /** Views of it stay as they are when more is added. */

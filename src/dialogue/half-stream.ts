@@ -3,27 +3,20 @@
  * a malformed unit then costs that unit alone, and every octet can still be traced to its packet.
  */
 import { dialogueLimits } from '../core/limits.ts';
-import type { Sighting, StreamData, StreamGap } from '../stream/types.ts';
+import type { StreamData, StreamGap } from '../stream/types.ts';
 import { DataPiece, type Place } from './data-piece.ts';
+import { Line } from './line.ts';
 
 export { type Place, placeAt } from './data-piece.ts';
+export type { Line } from './line.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
 const gapOverheadBytes = 512;
-export interface Line {
-  /** Without its line end; owned by the receiver. */
-  readonly bytes: Buffer;
-  /** `cut`: the line ended in a gap, at the end of the stream, or was shortened at the limit. */
-  readonly end: 'crlf' | 'lf' | 'cut';
-  readonly start: Place;
-  /** The last octet of the line end. */
-  readonly last: Sighting;
-  /** Octets the line took in the stream, line end included; of a shortened line those kept. */
-  readonly wireBytes: number;
-}
+const lookedAtBytes = 64;
 
-/** Consecutive octets that one packet carried; owned by the receiver. */
+
+/** Consecutive octets that one packet carried; a view that may change once the event that is read is over. */
 export interface Run {
   readonly bytes: Buffer;
   readonly start: Place;
@@ -31,9 +24,12 @@ export interface Run {
 
 type Piece = DataPiece | StreamGap;
 
+/** Of most streams nothing waits: they need no array of their own. */
+const noPieces: Piece[] = [];
+
 export class HalfStream {
   readonly #lineBytesMax: number;
-  #pieces: Piece[] = [];
+  #pieces: Piece[] = noPieces;
   /** First piece not read yet, and the octets of it that were read. */
   #head = 0;
   #offset = 0;
@@ -49,30 +45,67 @@ export class HalfStream {
   #searchedWithin = 0;
   /** A shortened line was handed out; its rest is dropped up to the next LF. */
   #droppingLine = false;
+  /** The memory of the event that is read, if octets of it were lent. */
+  #lent: ArrayBufferLike | undefined;
 
   constructor(lineBytesMax: number = dialogueLimits.lineBytesMax) {
     this.#lineBytesMax = lineBytesMax;
   }
 
-  /** Octets are copied once, on arrival, because the view in an event dies. */
+  /** Keeps a copy of the octets, for the view in an event dies. */
   push(event: StreamData | StreamGap): void {
+    this.#take(event, false);
+  }
+
+  /**
+   * The octets of `event` are read where they are: before they change, `settle` must be called, which copies
+   * what is unread then. That is nothing of most packets.
+   */
+  lend(event: StreamData | StreamGap): void {
+    this.#take(event, true);
+  }
+
+  settle(): void {
+    if (this.#lent !== undefined) this.#settle(this.#lent);
+  }
+
+  #settle(lent: ArrayBufferLike): void {
+    this.#lent = undefined;
+    for (let index = this.#head; index < this.#pieces.length; index++) {
+      const piece = this.#pieces[index];
+      if (piece?.kind !== 'data' || piece.bytes.buffer !== lent) continue;
+      if (index === this.#head) this.#trimHead();
+      const left = this.#pieces[index];
+      if (left?.kind === 'data') left.own();
+    }
+  }
+
+  #take(event: StreamData | StreamGap, isLent: boolean): void {
     if (event.kind === 'gap') {
-      this.#pieces.push(event);
-      this.#overheadBytes += overheadOf(event);
+      this.#append(event);
       return;
     }
-    if (event.bytes.length === 0) return;
-    this.#unread += event.bytes.length;
+    const { bytes } = event;
+    if (bytes.length === 0) return;
+    this.#unread += bytes.length;
     const place = { sequence: event.sequence, seen: event.seen };
-    const last = this.#pieces.at(-1);
-    const overheadBytes = last === undefined ? 0 : overheadOf(last);
-    if (last?.kind === 'data' && last.add(event.bytes, place)) {
-      this.#overheadBytes += last.overheadBytes - overheadBytes;
-    } else {
-      const piece = new DataPiece(Buffer.from(event.bytes), place);
-      this.#pieces.push(piece);
-      this.#overheadBytes += piece.overheadBytes;
+    if (!this.isEmpty) {
+      const last = this.#pieces[this.#pieces.length - 1];
+      const overheadBytes = last === undefined ? 0 : overheadOf(last);
+      if (last?.kind === 'data' && last.add(bytes, place)) {
+        this.#overheadBytes += last.overheadBytes - overheadBytes;
+        return;
+      }
     }
+    if (isLent) this.#lent = bytes.buffer;
+    this.#append(new DataPiece(isLent ? bytes : Buffer.from(bytes), place));
+  }
+
+  #append(piece: Piece): void {
+    this.#overheadBytes += overheadOf(piece);
+    // An array that grows has room for many.
+    if (this.isEmpty) this.#pieces = [piece];
+    else this.#pieces.push(piece);
   }
 
   /** Unread octets, those behind a gap included. */
@@ -198,12 +231,14 @@ export class HalfStream {
     const rest = piece.from(this.#offset);
     this.#pieces[this.#head] = rest;
     this.#overheadBytes += rest.overheadBytes - piece.overheadBytes;
+    if (this.#searchedPieces === 0) this.#searchedWithin = Math.max(this.#searchedWithin - this.#offset, 0);
     this.#offset = 0;
   }
 
   /** Everything unread as the events it came in, and nothing left: for the layer that takes over. */
   takeEvents(sender: StreamData['sender']): (StreamData | StreamGap)[] {
     const events: (StreamData | StreamGap)[] = [];
+    this.settle();
     while (!this.isEmpty) {
       const run = this.takeRun(Number.MAX_SAFE_INTEGER);
       const gap = run ? undefined : this.takeGap();
@@ -218,7 +253,7 @@ export class HalfStream {
     let piece = this.#pieces[this.#head + this.#searchedPieces];
     while (piece?.kind === 'data') {
       const from = Math.max(this.#searchedWithin, this.#searchedPieces === 0 ? this.#offset : 0);
-      const at = piece.bytes.indexOf(LF, from);
+      const at = lineFeedIn(piece.bytes, from);
       if (at >= 0) return this.#searchedBytes + (at - from) + 1;
       this.#searchedBytes += piece.bytes.length - from;
       this.#searchedWithin = piece.bytes.length;
@@ -247,20 +282,20 @@ export class HalfStream {
       last = run.start.seen;
     }
     const whole = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
-    if (!terminated) return { bytes: whole, end: 'cut', start, last, wireBytes: length };
+    if (!terminated) return new Line(whole, 0, length, 'cut', start, last, length);
     const crlf = whole[length - 2] === CR;
-    const bytes = whole.subarray(0, length - (crlf ? 2 : 1));
-    return { bytes, end: crlf ? 'crlf' : 'lf', start, last, wireBytes: length };
+    return new Line(whole, 0, length - (crlf ? 2 : 1), crlf ? 'crlf' : 'lf', start, last, length);
   }
 
-  /** The usual case: one packet carried the whole line, and one view shows it. */
+  /** The usual case: one packet carried the whole line. */
   #lineWithin(piece: DataPiece, length: number, start: Place): Line {
-    const end = this.#offset + length;
-    const crlf = length >= 2 && piece.bytes[end - 2] === CR;
-    const bytes = piece.bytes.subarray(this.#offset, end - (crlf ? 2 : 1));
-    const last = piece.packetEnd(this.#offset) >= end ? start.seen : piece.placeOf(end - 1).seen;
+    const { bytes } = piece;
+    const from = this.#offset;
+    const end = from + length;
+    const crlf = length >= 2 && bytes[end - 2] === CR;
+    const last = piece.packetEnd(from) >= end ? start.seen : piece.placeOf(end - 1).seen;
     this.#consume(length);
-    return { bytes, end: crlf ? 'crlf' : 'lf', start, last, wireBytes: length };
+    return new Line(bytes, from, end - (crlf ? 2 : 1), crlf ? 'crlf' : 'lf', start, last, length);
   }
 
   /** Drops the rest of a shortened line; false while its end has not arrived. */
@@ -294,13 +329,20 @@ export class HalfStream {
     this.#searchAgain();
     // Let go of what was read, in amortised constant time, and at once where that is all: most conversations wait.
     if (this.#head === this.#pieces.length) {
-      this.#pieces = [];
+      this.#pieces = noPieces;
       this.#head = 0;
     } else if (this.#head >= 64 && this.#head * 2 >= this.#pieces.length) {
       this.#pieces = this.#pieces.slice(this.#head);
       this.#head = 0;
     }
   }
+}
+
+/** The lines of commands are short: to call the system's search costs more than to look at their octets. */
+function lineFeedIn(bytes: Buffer, from: number): number {
+  const near = Math.min(from + lookedAtBytes, bytes.length);
+  for (let at = from; at < near; at++) if (bytes[at] === LF) return at;
+  return near === bytes.length ? -1 : bytes.indexOf(LF, near);
 }
 
 /** A gap holds a sighting as a packet does. */

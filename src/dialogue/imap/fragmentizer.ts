@@ -103,9 +103,15 @@ export class Fragmentizer {
     this.#memory = memory;
   }
 
+  /** Reads the octets of `event` where they are: `settle` must be called before they change. */
   push(event: StreamData | StreamGap): void {
-    this.#half.push(event);
+    this.#half.lend(event);
     this.#lastPlace = { sequence: event.sequence, seen: event.seen };
+  }
+
+  /** The octets of the event may change from now on. */
+  settle(): void {
+    this.#half.settle();
   }
 
   get unreadBytes(): number {
@@ -200,7 +206,7 @@ export class Fragmentizer {
   #useLine(line: Line): Fragmented | 'again' {
     if (line.end === 'cut') return this.#cutLine(line);
     // On the client's side an empty line may be a response in an AUTHENTICATE exchange.
-    const isEmpty = line.bytes.length === 0 && this.#fragments.length === 0;
+    const isEmpty = line.length === 0 && this.#fragments.length === 0;
     if (isEmpty && this.#sender === 'server') return 'again';
     const continues = this.#fragments.length > 0;
     this.#keepText(line);
@@ -233,7 +239,7 @@ export class Fragmentizer {
   #cutLine(line: Line): Fragmented | 'again' {
     const opensUnit = this.#fragments.length > 0 || this.#opensUnit(line.bytes);
     this.#keepText(line);
-    const isBelowLimit = line.bytes.length < dialogueLimits.lineBytesMax;
+    const isBelowLimit = line.length < dialogueLimits.lineBytesMax;
     if (isBelowLimit && opensUnit && this.#literalBeginsInGap(line)) return 'again';
     const unit = this.#finishUnit(true);
     if (isBelowLimit) return unit;
@@ -327,11 +333,11 @@ export class Fragmentizer {
   }
 
   #keepText(line: Line): void {
-    this.#textBytes += line.bytes.length;
+    this.#textBytes += line.length;
     const full =
       this.#fragments.length >= dialogueLimits.fragmentsMax || this.#textBytes > dialogueLimits.lineBytesMax;
     if (full && this.#fragments.length > 0) this.#shortened = true;
-    if (!this.#shortened) this.#fragments.push({ kind: 'text', bytes: line.bytes, start: line.start });
+    if (!this.#shortened) this.#fragments.push({ kind: 'text', bytes: Buffer.from(line.bytes), start: line.start });
   }
 
   #finishUnit(damaged: boolean): Unit {

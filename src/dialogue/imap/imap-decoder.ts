@@ -54,11 +54,10 @@ export class ImapDecoder implements DialogueDecoder {
 
   constructor(connection: Connection, options: DialogueOptions) {
     this.#options = options;
-    const { memory = heapMemory } = options;
-    this.#memory = memory;
-    this.#client = newSide('client', memory);
-    this.#server = newSide('server', memory);
-    this.#session = new Session(connection, memory);
+    this.#memory = options.memory ?? heapMemory;
+    this.#client = newSide('client', this.#memory);
+    this.#server = newSide('server', this.#memory);
+    this.#session = new Session(connection, this.#memory);
     if (!connection.handshakeSeen) {
       this.#client.fragmentizer.startMidStream();
       this.#server.fragmentizer.startMidStream();
@@ -91,6 +90,8 @@ export class ImapDecoder implements DialogueDecoder {
     else this.#push(event);
     this.#run();
     if (this.#client.closed && this.#server.closed && this.#upgrade === undefined) this.#finish();
+    this.#client.fragmentizer.settle();
+    this.#server.fragmentizer.settle();
     const events = this.#session.takeEvents();
     if (this.#upgrade !== undefined) events.push(this.#upgrade);
     this.#upgrade = undefined;

@@ -46,7 +46,7 @@ export class OrphanCollector {
 
   add(line: Line): void {
     this.#keepHeld();
-    this.#held = line;
+    this.#held = line.copy();
   }
 
   addMissing(length: number): void {

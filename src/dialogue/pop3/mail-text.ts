@@ -33,7 +33,7 @@ export class MailText {
     this.#begin = begin;
     this.#unstuffer = new DotUnstuffer(answer?.end === 'lf' ? 'any' : 'crlf');
     this.isTail = answer === undefined;
-    const announced = /^\+OK\s+(\d{1,15})\b/i.exec(answer?.bytes.toString('latin1', 0, 80) ?? '');
+    const announced = /^\+OK\s+(\d{1,15})\b/i.exec(answer?.latin1(80) ?? '');
     this.announcedBytes = announced === null ? undefined : Number(announced[1]);
     if (!this.isTail) return;
     this.#unstuffer.skipGap();

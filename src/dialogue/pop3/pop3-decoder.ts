@@ -11,7 +11,6 @@ import { takeRest } from '../layer-rest.ts';
 import { Outbox } from '../outbox.ts';
 import { SaslExchange } from '../sasl.ts';
 import { isBefore } from '../sighting-order.ts';
-import { protocolText } from '../text.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName } from '../types.ts';
 import { answersLost } from './answers-lost.ts';
 import { type AnswerForm, answerForm, type Command, parseCommand, withoutSecrets } from './command.ts';
@@ -87,7 +86,7 @@ export class Pop3Decoder implements DialogueDecoder {
       case 'gap':
         if (event.kind === 'gap') this.#lossy = true;
         else if (event.sender === 'client') this.#clientHeard = true;
-        (event.sender === 'client' ? this.#client : this.#server).push(event);
+        (event.sender === 'client' ? this.#client : this.#server).lend(event);
         break;
       case 'close':
         if (event.side !== 'server') this.#clientFinished = true;
@@ -96,6 +95,8 @@ export class Pop3Decoder implements DialogueDecoder {
     }
     while (this.#readClient() || this.#readServer());
     if (event.kind === 'close' && event.side === 'both') this.#finish();
+    this.#client.settle();
+    this.#server.settle();
     return this.#out.take();
   }
 
@@ -144,7 +145,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #readSentText(): boolean {
     const line = this.#client.takeLineOrRest(this.#clientFinished);
     if (line === undefined) return false;
-    if (line.bytes.length !== 1 || line.bytes[0] !== 0x2e) return true;
+    if (line.length !== 1 || line.octet(0) !== 0x2e) return true;
     this.#isTextTurn = false;
     const command = { verb: 'XTND', argument: '', seen: line.start.seen };
     this.#pending.push({ command, exchange: undefined });
@@ -226,7 +227,7 @@ export class Pop3Decoder implements DialogueDecoder {
   }
 
   #receiveAnswer(line: Line, pending: Pending | undefined, isGreeting: boolean): void {
-    const text = protocolText(line.bytes.subarray(0, 1024));
+    const text = line.text(1024);
     this.#out.trace('server', () => text, line.start.seen);
     const isContinuation = /^\+(?:\s|$)/.test(text);
     if (isContinuation && pending?.exchange !== undefined) this.#isSaslTurn = true;
@@ -268,7 +269,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #readListing(verb: string): boolean {
     const line = this.#server.takeLineOrRest(this.#serverFinished);
     if (line === undefined) return false;
-    const text = line.bytes.toString('latin1', 0, 1024);
+    const text = line.latin1(1024);
     if (text === '.') {
       this.#reading = answers;
     } else if (isAnswerLine(text)) {

@@ -2,7 +2,6 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting } from '../../stream/types.ts';
 import type { Line } from '../half-stream.ts';
-import { protocolText } from '../text.ts';
 
 export interface Command {
   /** In capitals; empty where the line begins with no letter. */
@@ -20,7 +19,7 @@ export interface ChunkHeader {
 
 export function parseCommand(line: Line): Command {
   // Thousands may wait for their answers: an endless line must not be kept for each.
-  const text = protocolText(line.bytes.subarray(0, dialogueLimits.commandBytesMax));
+  const text = line.text(dialogueLimits.commandBytesMax);
   const [start = '', verb = ''] = /^\s*([a-z0-9]*)/i.exec(text) ?? [];
   return { verb: verb.toUpperCase(), argument: text.slice(start.length).trim(), seen: line.start.seen };
 }

@@ -65,7 +65,7 @@ export class LostText {
   }
 
   add(line: Line, memory: DialogueMemory): 'text' | 'command' | 'end' {
-    if (line.end !== 'cut' && looksLikeCommand(line.bytes.toString('latin1', 0, 1024))) return 'command';
+    if (line.end !== 'cut' && looksLikeCommand(line.latin1(1024))) return 'command';
     this.#text ??= new DataText(line.start, memory, true);
     this.#lines++;
     const bytes = Buffer.concat([line.bytes, Buffer.from(lineEnds[line.end])]);

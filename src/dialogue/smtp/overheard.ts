@@ -24,6 +24,7 @@ export class Overheard {
     this.#isLossy = !connection.handshakeSeen;
   }
 
+  /** Reads the octets of `event` where they are: `settle` must be called before they change. */
   receive(event: StreamData | StreamGap): void {
     if (event.kind === 'gap') this.#isLossy = true;
     if (event.sender === 'server') {
@@ -32,7 +33,7 @@ export class Overheard {
       this.replies.push(event);
       return;
     }
-    this.client.push(event);
+    this.client.lend(event);
     this.#clientSeen = event.seen;
     this.#clientBytes += event.kind === 'gap' ? event.length : event.bytes.length;
   }
@@ -40,6 +41,12 @@ export class Overheard {
   /** Octets of both sides that wait. */
   get heldBytes(): number {
     return this.client.heldBytes + this.replies.half.heldBytes;
+  }
+
+  /** The octets of the event may change from now on. */
+  settle(): void {
+    this.client.settle();
+    this.replies.half.settle();
   }
 
   /** Octets the client has sent so far, lost ones included. */

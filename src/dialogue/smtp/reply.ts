@@ -38,7 +38,7 @@ export class ReplyReader {
 
   push(event: StreamData | StreamGap): void {
     if (event.kind === 'data' && !this.#firstLineEnded) this.#noteSeam(event);
-    this.half.push(event);
+    this.half.lend(event);
   }
 
   /** The server sends no more: a line without end is a line. */
@@ -109,7 +109,7 @@ export class ReplyReader {
 
   /** QUIRK: greetings without CRLF exist; the next reply then follows in another packet on the same line. */
   #splitAtSeam(line: Line): string[] {
-    const text = line.bytes.toString('latin1');
+    const text = line.latin1();
     const seam = this.#seams.find((at) => replyLine.test(text.slice(at)));
     this.#seams = [];
     return seam !== undefined && replyLine.test(text) ? [text.slice(0, seam), text.slice(seam)] : [text];

@@ -11,12 +11,11 @@
  */
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sighting, StreamEvent } from '../../stream/types.ts';
-import type { Line } from '../half-stream.ts';
+import type { Line, Place } from '../half-stream.ts';
 import { takeRest } from '../layer-rest.ts';
 import { heapMemory } from '../octets.ts';
 import { Outbox } from '../outbox.ts';
 import { SaslExchange } from '../sasl.ts';
-import { protocolText } from '../text.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName } from '../types.ts';
 import { ChunkReader, noteLostChunks } from './chunk-reader.ts';
 import {
@@ -38,7 +37,7 @@ import { type Answered, Unanswered } from './unanswered.ts';
 type Reading =
   | { readonly kind: 'commands' }
   | { readonly kind: 'text' }
-  | { readonly kind: 'chunk'; readonly reader: ChunkReader; readonly line: Line }
+  | { readonly kind: 'chunk'; readonly reader: ChunkReader; readonly begin: Place }
   /** `isCertain`: the server asked for the response. */
   | { readonly kind: 'sasl'; readonly exchange: SaslExchange; readonly isCertain: boolean }
   /** Octets were lost before: commands or the rest of a mail. */
@@ -96,6 +95,7 @@ export class SmtpDecoder implements DialogueDecoder {
     while (this.#step());
     this.#unanswered.boundReplies();
     if (event.kind === 'close' && event.side === 'both') this.#finish();
+    this.#heard.settle();
     return this.#out.take();
   }
 
@@ -209,7 +209,7 @@ export class SmtpDecoder implements DialogueDecoder {
       case 'text':
         return this.#readText();
       case 'chunk':
-        return this.#unanswered.isEmpty && this.#readChunk(reading.reader, reading.line);
+        return this.#unanswered.isEmpty && this.#readChunk(reading.reader, reading.begin);
       case 'sasl':
         return this.#readSasl(reading.exchange, reading.isCertain);
       case 'lost':
@@ -243,11 +243,11 @@ export class SmtpDecoder implements DialogueDecoder {
     const { seen, verb, argument } = command;
     this.#out.trace('client', () => withoutSecrets(command), seen);
     if (verb === 'MAIL' || verb === 'RSET') this.#commandsLost = false;
-    this.#session.isSmtp ||= looksLikeCommand(protocolText(line.bytes.subarray(0, commandBytesLookedAt)));
+    this.#session.isSmtp ||= looksLikeCommand(line.text(commandBytesLookedAt));
     const header = verb === 'BDAT' ? parseChunkHeader(argument) : undefined;
     const [mechanism = '', initialResponse] = verb === 'AUTH' ? argument.split(/\s+/, 2) : [];
     if (header !== undefined) {
-      this.#reading = { kind: 'chunk', reader: new ChunkReader(header, line.start), line };
+      this.#reading = { kind: 'chunk', reader: new ChunkReader(header, line.start), begin: line.start };
     } else if (verb === 'DATA') {
       this.#text.noteCommand(line.end === 'lf');
       this.#unanswered.add({ kind: 'data', seen });
@@ -288,9 +288,9 @@ export class SmtpDecoder implements DialogueDecoder {
   }
 
   /** Chunks follow their command at once; they are read when the commands before them are answered. */
-  #readChunk(reader: ChunkReader, line: Line): boolean {
+  #readChunk(reader: ChunkReader, begin: Place): boolean {
     const { transaction } = this.#session;
-    if (this.#commandsLost && !noteLostChunks(transaction, this.#heard, line.start)) return false;
+    if (this.#commandsLost && !noteLostChunks(transaction, this.#heard, begin)) return false;
     this.#commandsLost = false;
     const progress = reader.read(this.#heard, transaction);
     const { header, left, lastSeen: seen } = reader;
