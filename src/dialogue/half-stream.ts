@@ -15,7 +15,6 @@ const CR = 0x0d;
 const gapOverheadBytes = 512;
 const lookedAtBytes = 64;
 
-
 /** Consecutive octets that one packet carried; a view that may change once the event that is read is over. */
 export interface Run {
   readonly bytes: Buffer;

@@ -337,7 +337,8 @@ export class Fragmentizer {
     const full =
       this.#fragments.length >= dialogueLimits.fragmentsMax || this.#textBytes > dialogueLimits.lineBytesMax;
     if (full && this.#fragments.length > 0) this.#shortened = true;
-    if (!this.#shortened) this.#fragments.push({ kind: 'text', bytes: Buffer.from(line.bytes), start: line.start });
+    if (!this.#shortened)
+      this.#fragments.push({ kind: 'text', bytes: Buffer.from(line.bytes), start: line.start });
   }
 
   #finishUnit(damaged: boolean): Unit {
