@@ -4,18 +4,17 @@
  */
 import { type Anomaly, anomaly } from '../core/anomaly.ts';
 import { dialogueLimits } from '../core/limits.ts';
-import type { Connection, Sender, StreamEvent } from '../stream/types.ts';
+import type { Connection, StreamData, StreamEvent } from '../stream/types.ts';
+import { createDecoder } from './create-decoder.ts';
 import { DeflateLayer } from './deflate-layer.ts';
-import { ImapDecoder } from './imap/imap-decoder.ts';
 import type { Layer, LayerEvent } from './layer.ts';
 import { describe, type LayerSummary, type PeeledLayer } from './layer-summary.ts';
 import { type DialogueMemory, heapMemory } from './octets.ts';
-import { Opening } from './opening.ts';
-import { Pop3Decoder } from './pop3/pop3-decoder.ts';
+import { firstWords, Opening } from './opening.ts';
 import type { PortTable } from './ports.ts';
-import { type Evidence, tellProtocol, type Verdict } from './protocol.ts';
+import { type Evidence, type Openings, tellProtocol, type Verdict } from './protocol.ts';
 import { ProxyLayer } from './proxy-layer.ts';
-import { SmtpDecoder } from './smtp/smtp-decoder.ts';
+import { isReversed, reverse } from './reversed.ts';
 import type { KeyLog } from './tls/key-log.ts';
 import { TlsLayer } from './tls/tls-layer.ts';
 import type {
@@ -153,12 +152,30 @@ export class Conversation {
       if (this.#encrypted) this.#encryptedOctets += event.bytes.length;
     }
     const heard = this.#reversed ? reverse(event) : event;
-    const decoder = this.#decoder;
-    if (decoder === undefined || this.#layers.length > 0) return this.#passFirst(heard);
-    // Nearly every packet of a mail comes here, and completes nothing: generators would cost more than it does.
-    const events = decoder.receive(heard);
-    this.#tellHeld(isEnd(heard) ? 0 : decoder.heldBytes);
-    return events.length === 0 ? nothing : this.#handOn(events);
+    if (this.#layers.length > 0) return this.#passFirst(heard);
+    if (this.#decoder !== undefined) return this.#ask(this.#decoder, heard);
+    return this.#opening === undefined && heard.kind === 'data'
+      ? this.#beginWith(heard)
+      : this.#passFirst(heard);
+  }
+
+  /** Nearly every packet of a mail comes here, and completes nothing: generators would cost more than it does. */
+  #ask(decoder: DialogueDecoder, event: StreamEvent): Iterable<DialogueEvent> {
+    const events = decoder.receive(event);
+    this.#tellHeld(isEnd(event) ? 0 : decoder.heldBytes);
+    for (const { kind } of events) if (kind === 'anomaly' || kind === 'upgrade') return this.#handOn(events);
+    for (const out of events) if (out.kind === 'message') this.#mailOctets += out.wireBytes;
+    return events;
+  }
+
+  /** The first octets tell most conversations: those need not be held. */
+  #beginWith(event: StreamData): Iterable<DialogueEvent> {
+    const verdict = this.#tell(firstWords(event, this.#memory), false);
+    if (verdict.kind === 'undecided') return this.#passFirst(event);
+    this.#decide(verdict, event.bytes.length);
+    if (this.#noMail !== null) return nothing;
+    const heard = isReversed(verdict) ? reverse(event) : event;
+    return this.#decoder === undefined ? this.#passFirst(heard) : this.#ask(this.#decoder, heard);
   }
 
   *#passFirst(event: StreamEvent): Generator<DialogueEvent> {
@@ -295,13 +312,7 @@ export class Conversation {
     const opening = this.#opening ?? new Opening(this.#memory);
     this.#opening = opening;
     opening.hold(event);
-    const { protocol: hint, isOfClient: hintIsOfClient } = this.#hint();
-    const startKnown = this.#connection.handshakeSeen || this.#layers.length > 0;
-    const fromStart = startKnown && !opening.hasGap;
-    // The octets that looked like TLS come again here, and must not be taken for it again.
-    const isNoTls = this.#absent !== undefined;
-    const rolesKnown = startKnown || isNoTls;
-    const verdict = tellProtocol(opening, { hint, hintIsOfClient, rolesKnown, fromStart, isNoTls });
+    const verdict = this.#tell(opening, opening.hasGap);
     if (verdict.kind === 'undecided') return;
     this.#opening = undefined;
     opening.release();
@@ -309,10 +320,25 @@ export class Conversation {
     for (const each of opening.held) yield* this.#pass(isReversed(verdict) ? reverse(each) : each, depth);
   }
 
+  #tell(openings: Openings, hasGap: boolean): Verdict {
+    const { protocol: hint, isOfClient: hintIsOfClient } = this.#hint();
+    const startKnown = this.#connection.handshakeSeen || this.#layers.length > 0;
+    const fromStart = startKnown && !hasGap;
+    // The octets that looked like TLS come again here, and must not be taken for it again.
+    const isNoTls = this.#absent !== undefined;
+    const rolesKnown = startKnown || isNoTls;
+    return tellProtocol(openings, { hint, hintIsOfClient, rolesKnown, fromStart, isNoTls });
+  }
+
   /** The port that was asked for: of the host behind the proxy, if there is one. */
   #hint(): { protocol: MailProtocol | undefined; isOfClient: boolean } {
     const { ports } = this.#options;
     const { client, server, handshakeSeen } = this.#connection;
+    if (this.#layers.length === 0) {
+      const hint = ports.get(server.port);
+      const isOfClient = hint === undefined && !handshakeSeen;
+      return { protocol: isOfClient ? ports.get(client.port) : hint, isOfClient };
+    }
     const proxies = this.#layers.map(({ layer }) => (layer instanceof ProxyLayer ? layer.target : null));
     const target = proxies.findLast((each) => each !== null);
     const byServer = ports.get(target?.port ?? server.port);
@@ -362,30 +388,4 @@ export class Conversation {
 /** Nothing follows, and nothing is held any more. */
 function isEnd(event: StreamEvent): boolean {
   return event.kind === 'close' && event.side === 'both';
-}
-
-function isReversed(verdict: Verdict): boolean {
-  return (verdict.kind === 'mail' || verdict.kind === 'wrapper') && verdict.reversed;
-}
-
-function createDecoder(
-  protocol: MailProtocol,
-  connection: Connection,
-  options: DialogueOptions,
-): DialogueDecoder {
-  switch (protocol) {
-    case 'smtp':
-      return new SmtpDecoder(connection, options);
-    case 'pop3':
-      return new Pop3Decoder(connection, options);
-    case 'imap':
-      return new ImapDecoder(connection, options);
-  }
-}
-
-function reverse(event: StreamEvent): StreamEvent {
-  const other: Record<Sender, Sender> = { client: 'server', server: 'client' };
-  if (event.kind === 'data' || event.kind === 'gap') return { ...event, sender: other[event.sender] };
-  if (event.kind === 'close' && event.side !== 'both') return { ...event, side: other[event.side] };
-  return event;
 }

@@ -1,4 +1,4 @@
-/** The layers that were peeled off a conversation, and what is said of them. */
+/** The layers around a conversation, as they are told to a person. */
 import type { Layer, LayerNote } from './layer.ts';
 import { ProxyLayer } from './proxy-layer.ts';
 import { TlsLayer } from './tls/tls-layer.ts';

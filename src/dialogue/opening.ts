@@ -1,6 +1,6 @@
 /** What was heard of a conversation while its protocol is not told, to be replayed when it is. */
 import { dialogueLimits } from '../core/limits.ts';
-import type { Sender, StreamEvent } from '../stream/types.ts';
+import type { Sender, StreamData, StreamEvent } from '../stream/types.ts';
 import type { DialogueMemory } from './octets.ts';
 import type { Openings } from './protocol.ts';
 
@@ -83,10 +83,7 @@ export class Opening implements Openings {
 
   /** The conversation is over, or enough of it is held. */
   get final(): boolean {
-    const { sniffBytesMax, sniffEventsMax } = dialogueLimits;
-    if (this.#isOver || this.#heldBytes >= sniffBytesMax * 2 || this.#held.length >= sniffEventsMax)
-      return true;
-    return this.#cost > this.#memory.unreadBytesMax;
+    return this.#isOver || isEnough(this.#heldBytes, this.#held.length, this.#memory);
   }
 
   #append(sender: Sender, bytes: Buffer): void {
@@ -94,4 +91,20 @@ export class Opening implements Openings {
     const room = this.#isEnded[sender] ? 0 : dialogueLimits.sniffBytesMax - part.length;
     if (room > 0) this.#parts[sender] = Buffer.concat([part, bytes.subarray(0, room)]);
   }
+}
+
+/** What `Opening` would say of one event; views of its octets. */
+export function firstWords({ sender, bytes }: StreamData, memory: DialogueMemory): Openings {
+  const { sniffBytesMax } = dialogueLimits;
+  const words = bytes.length > sniffBytesMax ? bytes.subarray(0, sniffBytesMax) : bytes;
+  const final = isEnough(bytes.length, 1, memory);
+  return sender === 'client'
+    ? { client: words, server: nothing, final }
+    : { client: nothing, server: words, final };
+}
+
+function isEnough(octets: number, events: number, memory: DialogueMemory): boolean {
+  const { sniffBytesMax, sniffEventsMax } = dialogueLimits;
+  if (octets >= sniffBytesMax * 2 || events >= sniffEventsMax) return true;
+  return octets + events * eventCost > memory.unreadBytesMax;
 }

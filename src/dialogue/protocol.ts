@@ -4,7 +4,7 @@
  * line of each side must be mail; where the capture began later, a side may be in the middle of anything.
  */
 import type { Sender } from '../stream/types.ts';
-import { foreignProtocol, type Phrase, phrases } from './phrases.ts';
+import { foreignProtocol, type Phrase, phrasesLike } from './phrases.ts';
 import type { MailProtocol } from './types.ts';
 import { mayBeProxyAnswer, tellWrapper, type WrapperKind } from './wrapper.ts';
 
@@ -105,8 +105,10 @@ interface Side {
   readonly state: 'silent' | 'heard' | 'open' | 'no';
 }
 
+const silentSide: Side = { heard: [], foreign: undefined, isText: true, state: 'silent' };
+
 function hearSide(opening: Buffer, sender: Sender, { rolesKnown }: Circumstances, final: boolean): Side {
-  if (opening.length === 0) return { heard: [], foreign: undefined, isText: true, state: 'silent' };
+  if (opening.length === 0) return silentSide;
   const lineFeed = opening.indexOf(0x0a);
   const lineEnd = Math.min(lineFeed < 0 ? opening.length : lineFeed, openingBytesMax);
   const text = opening.toString('latin1', 0, openingBytesMax);
@@ -116,11 +118,12 @@ function hearSide(opening: Buffer, sender: Sender, { rolesKnown }: Circumstances
   const mayGoOn = lineFeed < 0 && opening.length < openingBytesMax && !final;
   // The rest of the line may be no text.
   if (mayGoOn) return { heard: [], foreign, isText, state: 'open' };
-  const heard = phrases
-    .filter(({ voice, pattern }) => (!rolesKnown || voice === sender) && pattern.test(text))
-    .map((phrase) => ({ phrase, sender }));
-  if (heard.length > 0) return { heard, foreign, isText, state: 'heard' };
-  return { heard, foreign, isText, state: 'no' };
+  const heard: Heard[] = [];
+  for (const phrase of phrasesLike(text)) {
+    const isVoice = !rolesKnown || phrase.voice === sender;
+    if (isVoice && phrase.pattern.test(text)) heard.push({ phrase, sender });
+  }
+  return { heard, foreign, isText, state: heard.length > 0 ? 'heard' : 'no' };
 }
 
 /** No control characters in the first line but those of text (tab, CR, ESC of ISO-2022). */

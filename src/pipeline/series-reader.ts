@@ -361,9 +361,10 @@ class Consumer implements StreamConsumer {
   receive(event: StreamEvent): boolean {
     const conversation = this.#conversation;
     for (const out of conversation.receive(event)) this.#sorter.sort(out, conversation, this.#firstCapture);
-    const ends = (event.kind === 'close' && event.side === 'both') || !conversation.isOfInterest;
+    const { isOfInterest } = conversation;
+    const ends = !isOfInterest || (event.kind === 'close' && event.side === 'both');
     if (ends && !this.#isOver) this.#sorter.end(conversation);
     this.#isOver ||= ends;
-    return conversation.isOfInterest;
+    return isOfInterest;
   }
 }

@@ -58,10 +58,8 @@ export class ImapDecoder implements DialogueDecoder {
     this.#client = newSide('client', this.#memory);
     this.#server = newSide('server', this.#memory);
     this.#session = new Session(connection, this.#memory);
-    if (!connection.handshakeSeen) {
-      this.#client.fragmentizer.startMidStream();
-      this.#server.fragmentizer.startMidStream();
-    }
+    if (connection.handshakeSeen) return;
+    for (const { fragmentizer } of [this.#client, this.#server]) fragmentizer.startMidStream();
   }
 
   /** After an upgrade: the layer that the events come from now on. */
