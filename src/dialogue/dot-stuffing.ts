@@ -8,6 +8,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 const DOT = 0x2e;
 const lineThenDot = Buffer.from('\n.');
+const noBytes = Buffer.alloc(0);
 
 /** A line that begins with a dot: what it turned out to be, at the octet that decided it. */
 export interface DotLine {
@@ -35,6 +36,10 @@ export class DotLineScanner {
   #cr = true;
   #scanned = 0;
   #dot = 0;
+  /** What is scanned now, how far it was, and the offset of its first octet. */
+  #bytes: Buffer = noBytes;
+  #at = 0;
+  #base = 0;
 
   /** Octets given so far. */
   get scanned(): number {
@@ -53,12 +58,20 @@ export class DotLineScanner {
   }
 
   /**
-   * The dot lines decided in these octets. The caller takes them all, or stops at an end and goes on by
-   * scanning what is behind it.
+   * `next` tells the dot lines of these octets. The caller asks until there are no more, or stops at an end and
+   * goes on by scanning what is behind it.
    */
-  *scan(bytes: Buffer): Generator<DotLine> {
-    const base = this.#scanned;
-    let at = 0;
+  scan(bytes: Buffer): void {
+    this.#bytes = bytes;
+    this.#at = 0;
+    this.#base = this.#scanned;
+  }
+
+  /** The dot line that is decided next, if these octets decide one more. */
+  next(): DotLine | undefined {
+    const bytes = this.#bytes;
+    const base = this.#base;
+    let at = this.#at;
     while (at < bytes.length) {
       if (this.#state === 'inLine') {
         at = this.#toNextDot(bytes, at, base);
@@ -88,14 +101,18 @@ export class DotLineScanner {
         this.#state = 'lineStart';
         this.#cr = crlf;
         this.#scanned = base + at;
-        yield { kind: 'end', dot: this.#dot, after: base + at, afterCrlf, crlf };
-      } else {
-        this.#state = 'inLine';
-        this.#cr = crlf;
-        yield { kind: 'stuffed', dot: this.#dot, after: this.#dot + 1, afterCrlf, crlf: false };
+        this.#at = at;
+        return { kind: 'end', dot: this.#dot, after: base + at, afterCrlf, crlf };
       }
+      this.#state = 'inLine';
+      this.#cr = crlf;
+      this.#at = at;
+      return { kind: 'stuffed', dot: this.#dot, after: this.#dot + 1, afterCrlf, crlf: false };
     }
     this.#scanned = base + bytes.length;
+    this.#bytes = noBytes;
+    this.#at = 0;
+    return undefined;
   }
 
   /** From the middle of a line to the octet behind the next dot that begins one. */
@@ -148,27 +165,37 @@ export class DotUnstuffer {
 
   /** What comes out are views of the octets of `run`, which may change afterwards. */
   push(run: Run): Unstuffed {
-    const base = this.#scanner.scanned;
-    const heldBytes = this.#held.reduce((sum, held) => sum + held.bytes.length, 0);
+    const scanner = this.#scanner;
+    const base = scanner.scanned;
+    scanner.scan(run.bytes);
+    let line = scanner.next();
+    const taken = run.bytes.length;
+    // Most octets are text, and nothing was held back before them.
+    if (line === undefined && this.#held.length === 0 && scanner.undecided === 0) {
+      return { text: [run], taken, endBytes: 0 };
+    }
+    let heldBytes = 0;
+    for (const held of this.#held) heldBytes += held.bytes.length;
+    const begin = base - heldBytes;
     const text: Run[] = [];
-    const parts = [...this.#held, run];
+    const parts = this.#held.length === 0 ? [run] : [...this.#held, run];
     /** Octets before this one are out, or are dots that were added; counted as the scanner does. */
-    let done = base - heldBytes;
-    for (const line of this.#scanner.scan(run.bytes)) {
+    let done = begin;
+    for (; line !== undefined; line = scanner.next()) {
       if (line.kind === 'end' && this.#endIsKnown) continue;
       const isEnd = line.kind === 'end' && (this.#lineEnds === 'any' || isStrictEnd(line));
       // To who knows CRLF only, CRLF.LF begins a line of a dot and more.
       if (!isEnd && this.#lineEnds === 'crlf' && !line.afterCrlf) continue;
-      cutTo(parts, done, line.dot, base, text);
+      cutTo(parts, begin, done, line.dot, text);
       done = isEnd ? line.after : line.dot + 1;
       if (isEnd) return { text, taken: line.after - base, endBytes: line.after - line.dot };
     }
-    const decided = this.#scanner.scanned - this.#scanner.undecided;
-    cutTo(parts, done, decided, base, text);
+    const decided = scanner.scanned - scanner.undecided;
+    cutTo(parts, begin, done, decided, text);
     const held: Run[] = [];
-    cutTo(parts, Math.max(done, decided), this.#scanner.scanned, base, held);
+    cutTo(parts, begin, Math.max(done, decided), scanner.scanned, held);
     this.#held = held.map(({ bytes, start }) => ({ bytes: Buffer.from(bytes), start }));
-    return { text, taken: run.bytes.length, endBytes: 0 };
+    return { text, taken, endBytes: 0 };
   }
 
   /** Octets were lost here. What was held back is dropped: a dot that was added, or half an end. */
@@ -178,13 +205,13 @@ export class DotUnstuffer {
   }
 }
 
-/** Adds the octets from..to of `parts` to `text`; the last part begins at `base`, the held ones before it. */
-function cutTo(parts: readonly Run[], from: number, to: number, base: number, text: Run[]): void {
-  let start = base - parts.slice(0, -1).reduce((sum, part) => sum + part.bytes.length, 0);
+/** Adds the octets from..to of `parts`, the first of which begins at `begin`, to `text`. */
+function cutTo(parts: readonly Run[], begin: number, from: number, to: number, text: Run[]): void {
+  let start = begin;
   for (const part of parts) {
     const first = Math.max(from - start, 0);
-    const bytes = part.bytes.subarray(first, Math.max(to - start, 0));
-    if (bytes.length > 0) text.push({ bytes, start: placeAt(part.start, first) });
+    const end = Math.min(Math.max(to - start, 0), part.bytes.length);
+    if (first < end) text.push({ bytes: part.bytes.subarray(first, end), start: placeAt(part.start, first) });
     start += part.bytes.length;
   }
 }

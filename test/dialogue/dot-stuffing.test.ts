@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { DotLineScanner, DotUnstuffer } from '../../src/dialogue/dot-stuffing.ts';
+import { type DotLine, DotLineScanner, DotUnstuffer } from '../../src/dialogue/dot-stuffing.ts';
 import type { Run } from '../../src/dialogue/half-stream.ts';
 import type { Sighting } from '../../src/stream/types.ts';
 
@@ -100,15 +100,20 @@ test('DotUnstuffer takes no dot behind a lost octet for an end', () => {
   assert.deepEqual([join(kept), endBytes], ['.\r\nb', 0]);
 });
 
+function* scan(scanner: DotLineScanner, bytes: Buffer): Generator<DotLine> {
+  scanner.scan(bytes);
+  for (let line = scanner.next(); line; line = scanner.next()) yield line;
+}
+
 test('DotLineScanner goes on behind an end at which its caller stopped', () => {
   const bytes = Buffer.from('one\n.\n.\r\ntwo\r\n..x\r\n.\r\n');
-  const whole = [...new DotLineScanner().scan(bytes)];
+  const whole = [...scan(new DotLineScanner(), bytes)];
   const scanner = new DotLineScanner();
   const found: unknown[] = [];
   for (let at = 0; at < bytes.length; ) {
     const base = scanner.scanned;
     let taken = bytes.length - at;
-    for (const line of scanner.scan(bytes.subarray(at))) {
+    for (const line of scan(scanner, bytes.subarray(at))) {
       found.push(line);
       if (line.kind !== 'end') continue;
       taken = line.after - base;

@@ -20,8 +20,19 @@ export interface ChunkHeader {
 export function parseCommand(line: Line): Command {
   // Thousands may wait for their answers: an endless line must not be kept for each.
   const text = line.text(dialogueLimits.commandBytesMax);
-  const [start = '', verb = ''] = /^\s*([a-z0-9]*)/i.exec(text) ?? [];
-  return { verb: verb.toUpperCase(), argument: text.slice(start.length).trim(), seen: line.start.seen };
+  const start = text.length - text.trimStart().length;
+  let end = start;
+  while (isLetterOrDigit(text.charCodeAt(end))) end++;
+  return {
+    verb: text.slice(start, end).toUpperCase(),
+    argument: text.slice(end).trim(),
+    seen: line.start.seen,
+  };
+}
+
+function isLetterOrDigit(code: number): boolean {
+  const small = code | 0x20;
+  return (small >= 0x61 && small <= 0x7a) || (code >= 0x30 && code <= 0x39);
 }
 
 export function parseChunkHeader(argument: string): ChunkHeader | undefined {
@@ -57,14 +68,18 @@ export function pathAddress(argument: string, keyword: 'FROM' | 'TO'): string | 
   return address.startsWith('@') ? address.slice(address.indexOf(':') + 1) : address;
 }
 
+const quote = 0x22;
+const backslash = 0x5c;
+
 /** Where `wanted` stands outside a quoted string, from `start` on; the text's length if nowhere. */
 function endOutsideQuotes(text: string, start: number, wanted: string): number {
+  const wantedCode = wanted.charCodeAt(0);
   let quoted = false;
   for (let at = start; at < text.length; at++) {
-    const character = text[at];
-    if (quoted && character === '\\') at++;
-    else if (character === '"') quoted = !quoted;
-    else if (!quoted && character === wanted) return at;
+    const code = text.charCodeAt(at);
+    if (quoted && code === backslash) at++;
+    else if (code === quote) quoted = !quoted;
+    else if (!quoted && code === wantedCode) return at;
   }
   if (!quoted) return text.length;
   // A quote that is never closed is an ordinary character.

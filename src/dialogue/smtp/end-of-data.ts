@@ -51,6 +51,7 @@ export interface CutText {
   readonly rest: readonly (Run | StreamGap)[];
 }
 
+const nothing: CutText['rest'] = [];
 const piecesBeforeMerge = 4096;
 const smallPieceBytes = 256;
 /** The octet before the end, the dot and its CRLF may have come one by one. */
@@ -136,7 +137,9 @@ export class DataText {
   add(run: Run, stopsAtCandidate = false): Run | undefined {
     const base = this.#scanner.scanned;
     this.#lastSeen = run.start.seen;
-    for (const line of this.#scanner.scan(run.bytes)) {
+    const scanner = this.#scanner;
+    scanner.scan(run.bytes);
+    for (let line = scanner.next(); line !== undefined; line = scanner.next()) {
       this.#dotLines += 1;
       if (line.kind !== 'end') continue;
       const strict = isStrictEnd(line);
@@ -150,8 +153,8 @@ export class DataText {
       else this.#addCandidate(end);
       if (!strict && !stopsAtCandidate) continue;
       const taken = line.after - base;
+      if (taken === run.bytes.length) break;
       this.#keep({ bytes: run.bytes.subarray(0, taken), start: run.start });
-      if (taken === run.bytes.length) return undefined;
       return { bytes: run.bytes.subarray(taken), start: placeAt(run.start, taken) };
     }
     this.#keep(run);
@@ -204,7 +207,8 @@ export class DataText {
     if (isPlain) this.#handOver(length, collector);
     else this.#undoDots(length, end?.kind === 'bareLf' ? 'any' : 'crlf', collector);
     if (end === undefined || end.kind === 'gap' || isInDoubt) collector.addMissing(undefined);
-    const rest = end === undefined ? [] : [...this.#behind(end)].map((piece) => this.#runOf(piece));
+    const isAll = end === undefined || end.after >= this.#length;
+    const rest = isAll ? nothing : [...this.#behind(end)].map((piece) => this.#runOf(piece));
     if (!isPlain) this.#log.release();
     return { message: collector.finish(this.#begin), wireBytes: length, rest };
   }

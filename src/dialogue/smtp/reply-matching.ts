@@ -36,11 +36,11 @@ const wait: Match = { kind: 'wait' };
 
 /** Finds the answer to the oldest pending command and takes it; replies to lost commands are dropped. */
 export function matchReply(context: MatchContext): Match {
-  const { pending, replies, serverFinished } = context;
+  const { pending, replies } = context;
   const first = pending[0] as Pending;
   for (;;) {
     const next = replies.peek();
-    if (next === undefined) return serverFinished ? { kind: 'missing', count: 1 } : wait;
+    if (next === undefined) return context.serverFinished ? { kind: 'missing', count: 1 } : wait;
     if (next.kind === 'gap') return matchAcrossGap(context);
     if (context.lossy && stopsClient(first)) {
       if (context.clientMayGoOn) return wait;

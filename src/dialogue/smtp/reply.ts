@@ -21,12 +21,12 @@ export interface ReplyGap {
 /** Characters of a reply that are shown. */
 const textLengthMax = 200;
 
-const replyLine = /^([2-5]\d\d)(?:([ -])|$)/;
+const none: (Reply | ReplyGap)[] = [];
 
 /** The server's octets as replies, read no further than is asked for. */
 export class ReplyReader {
   readonly half = new HalfStream();
-  #ready: (Reply | ReplyGap)[] = [];
+  #ready: (Reply | ReplyGap)[] = none;
   /** A reply whose last line has not come, as its lines so far have it. */
   #open: Reply | undefined;
   #finished = false;
@@ -59,60 +59,72 @@ export class ReplyReader {
 
   take(): Reply | ReplyGap | undefined {
     this.peek();
-    const next = this.#ready.shift();
+    const next = this.#ready[0];
     // An empty array holds on to its room.
-    if (this.#ready.length === 0) this.#ready = [];
+    if (this.#ready.length <= 1) this.#ready = none;
+    else this.#ready.shift();
     return next;
   }
 
   /** Forgets all that is unread: what follows belongs to another layer. */
   clear(): void {
-    this.#ready = [];
+    this.#ready = none;
     this.#open = undefined;
   }
 
   #readLine(): boolean {
+    if (this.half.isEmpty) return false;
     const gap = this.half.takeGap();
     if (gap !== undefined) {
       this.#endOpenReply();
-      this.#ready.push({ kind: 'gap', seen: gap.seen });
+      this.#add({ kind: 'gap', seen: gap.seen });
       return true;
     }
     const whole = this.half.takeLine();
     const cut = whole === undefined && (this.#finished || this.half.lineIsCutByGap);
     const line = cut ? this.half.takeFragment() : whole;
     if (line === undefined) return false;
-    for (const text of this.#splitAtSeam(line)) this.#readReply(text, line.last);
+    if (this.#seams.length === 0) this.#readReply(line.latin1(4 + textLengthMax), line.last);
+    else for (const text of this.#splitAtSeam(line)) this.#readReply(text, line.last);
     return true;
   }
 
   #readReply(text: string, seen: Sighting): void {
-    const match = replyLine.exec(text);
-    if (match === null) return;
-    const code = Number(match[1]);
+    const code = codeOf(text);
+    if (code === undefined) return;
     const before = this.#open?.code === code ? `${this.#open.text} / ` : '';
+    const shown = text.slice(4, 4 + textLengthMax);
+    const isOpen = text[3] === '-';
     const reply: Reply = {
       kind: 'reply',
       code,
-      text: `${before}${text.slice(4)}`.slice(0, textLengthMax),
+      text: before === '' ? shown : `${before}${shown}`.slice(0, textLengthMax),
       seen,
     };
-    this.#open = match[2] === '-' ? reply : undefined;
-    if (this.#open === undefined) this.#ready.push(reply);
+    this.#open = isOpen ? reply : undefined;
+    if (!isOpen) this.#add(reply);
+  }
+
+  /** An array that grows has room for many. */
+  #add(reply: Reply | ReplyGap): void {
+    if (this.#ready.length === 0) this.#ready = [reply];
+    else this.#ready.push(reply);
   }
 
   /** Its end was lost; the code is known. If more of it follows, it is older than the next command. */
   #endOpenReply(): void {
-    if (this.#open !== undefined) this.#ready.push(this.#open);
+    if (this.#open !== undefined) this.#add(this.#open);
     this.#open = undefined;
   }
 
   /** QUIRK: greetings without CRLF exist; the next reply then follows in another packet on the same line. */
   #splitAtSeam(line: Line): string[] {
     const text = line.latin1();
-    const seam = this.#seams.find((at) => replyLine.test(text.slice(at)));
+    const seam = this.#seams.find((at) => codeOf(text.slice(at)) !== undefined);
     this.#seams = [];
-    return seam !== undefined && replyLine.test(text) ? [text.slice(0, seam), text.slice(seam)] : [text];
+    return seam !== undefined && codeOf(text) !== undefined
+      ? [text.slice(0, seam), text.slice(seam)]
+      : [text];
   }
 
   #noteSeam(event: StreamData): void {
@@ -124,6 +136,15 @@ export class ReplyReader {
     this.#firstLineBytes += event.bytes.length;
     this.#firstLineEnded = lineEnd >= 0;
   }
+}
+
+/** Three digits, and behind them a space, a hyphen or nothing; undefined where `line` is no reply. */
+function codeOf(line: string): number | undefined {
+  const [first, second, third] = [line.charCodeAt(0) - 48, line.charCodeAt(1) - 48, line.charCodeAt(2) - 48];
+  const isCode = first >= 2 && first <= 5 && second >= 0 && second <= 9 && third >= 0 && third <= 9;
+  const mark = line[3];
+  if (!isCode || (mark !== undefined && mark !== ' ' && mark !== '-')) return undefined;
+  return first * 100 + second * 10 + third;
 }
 
 export function isFinal(reply: Reply): boolean {

@@ -8,6 +8,9 @@ import { rawMessage } from './raw-message.ts';
 import { isRefusal, type Reply } from './reply.ts';
 import { Transaction } from './transaction.ts';
 
+/** Characters of a command beside an address in it that may be kept with it: no more than a copy costs. */
+const partOverhead = 64;
+
 export class Session {
   readonly #out: Outbox;
   connection: Connection;
@@ -60,7 +63,8 @@ export class Session {
       }
       case 'RCPT': {
         const address = pathAddress(argument, 'TO');
-        if (!isRefusal(reply) && address !== undefined) this.#transaction.addRecipient(address);
+        if (!isRefusal(reply) && address !== undefined)
+          this.#transaction.addRecipient(ownText(address, argument));
         break;
       }
     }
@@ -91,4 +95,9 @@ export class Session {
     const message = rawMessage(circumstances, mail, envelope, accepted);
     if (message !== undefined) this.#out.add(message);
   }
+}
+
+/** A part of a string keeps the whole: where that is much longer, a copy. */
+function ownText(part: string, whole: string): string {
+  return whole.length > part.length + partOverhead ? Buffer.from(part).toString() : part;
 }

@@ -86,7 +86,9 @@ export class SmtpDecoder implements DialogueDecoder {
       case 'data':
       case 'gap':
         this.#heard.receive(event);
-        this.#heard.noteSilence(this.#unanswered.oldest ?? this.#heard.client.place?.seen);
+        if (!this.#heard.isServerHeard) {
+          this.#heard.noteSilence(this.#unanswered.oldest ?? this.#heard.client.place?.seen);
+        }
         break;
       case 'close':
         this.#heard.close(event.side);

@@ -87,6 +87,10 @@ export class TextReader {
   }
 
   #readText(text: DataText): TextProgress {
+    // Nearly every text has one end, and nothing in doubt.
+    if (text.candidates.length === 0) {
+      return text.strictEnd === undefined ? this.#readOn(text) : this.#end(text, text.strictEnd);
+    }
     if (text.doubtfulBytes > dialogueLimits.rereadBytesMax - this.#rereadBytes) text.forgetCandidates();
     if (text.candidates.length > 0 && this.#isJudged()) return 'wait';
     const verdict = judgeCandidates(this.#contextOf(text));

@@ -30,17 +30,16 @@ export class Transaction {
     this.#from = address;
   }
 
+  /** `address` is no part of a much longer string, which would be kept with it. */
   addRecipient(address: string): void {
     this.#accepted++;
     const characters = this.#recipientCharacters + address.length;
     if (this.#recipients.length >= dialogueLimits.recipientsMax) return;
     if (characters > dialogueLimits.recipientCharactersMax) return;
     this.#recipientCharacters = characters;
-    // A copy: a part of a string would keep the whole command.
-    const copy = Buffer.from(address).toString();
     // Most mails have one recipient, and an array that grows has room for many.
-    if (this.#recipients.length === 0) this.#recipients = [copy];
-    else this.#recipients.push(copy);
+    if (this.#recipients.length === 0) this.#recipients = [address];
+    else this.#recipients.push(address);
   }
 
   /** A MAIL command or a recipient was accepted, or may have been. */

@@ -9,8 +9,8 @@ import { isBefore } from '../sighting-order.ts';
 import { protocolText } from '../text.ts';
 import type { Overheard } from './overheard.ts';
 import { letsReadOn, type Pending } from './pending.ts';
-import type { Reply } from './reply.ts';
-import { type Match, matchReply } from './reply-matching.ts';
+import type { Reply, ReplyReader } from './reply.ts';
+import { type MatchContext, matchReply } from './reply-matching.ts';
 
 /** What one takes that waits, beside its text; measured. */
 const pendingCost = 300;
@@ -21,10 +21,12 @@ export interface Answered {
   readonly reply: Reply | null;
 }
 
-export class Unanswered {
+const none: Pending[] = [];
+
+export class Unanswered implements MatchContext {
   readonly #heard: Overheard;
   readonly #out: Outbox;
-  #pending: Pending[] = [];
+  #pending: Pending[] = none;
   #cost = 0;
   /** Commands at the head of the queue whose answers were lost. */
   #missingReplies = 0;
@@ -37,13 +39,15 @@ export class Unanswered {
   }
 
   add(pending: Pending): void {
-    this.#pending.push(pending);
+    // An array that grows has room for many, in each of thousands of conversations.
+    if (this.#pending.length === 0) this.#pending = [pending];
+    else this.#pending.push(pending);
     this.#cost += costOf(pending);
   }
 
   /** What was answered waits for one more answer, before all others. */
   addAgain(pending: Pending): void {
-    this.#pending.unshift(pending);
+    this.#pending = [pending, ...this.#pending];
     this.#cost += costOf(pending);
   }
 
@@ -80,7 +84,7 @@ export class Unanswered {
     let reply = replies.peek();
     if (reply?.kind === 'gap') reply = replies.peek(1);
     if (reply?.kind !== 'reply') return false;
-    if (!connection.handshakeSeen && !this.#clientReadUpTo(reply.seen)) return false;
+    if (!connection.handshakeSeen && !this.clientReadUpTo(reply.seen)) return false;
     this.#isGreeted = true;
     const first = this.#pending[0];
     const isEarlier = first === undefined || isBefore(reply.seen, first.seen);
@@ -99,16 +103,16 @@ export class Unanswered {
     if (this.#missingReplies > 0) {
       this.#missingReplies--;
     } else {
-      const match = this.#match();
+      const match = matchReply(this);
       if (match.kind === 'wait') return undefined;
       if (match.kind === 'missing') this.#missingReplies = match.count - 1;
       if (match.kind === 'reply') reply = match.reply;
       if (reply === null) this.#noteMissing();
     }
-    this.#pending.shift();
     this.#cost -= costOf(first);
-    // An empty array holds on to its room, in each of thousands of conversations.
-    if (this.#pending.length === 0) this.#pending = [];
+    // An empty array holds on to its room.
+    if (this.#pending.length === 1) this.#pending = none;
+    else this.#pending.shift();
     if (reply !== null) this.#trace(reply);
     return { pending: first, reply };
   }
@@ -122,19 +126,33 @@ export class Unanswered {
     this.#noteLimit();
   }
 
-  #match(): Match {
-    return matchReply({
-      pending: this.#pending,
-      replies: this.#heard.replies,
-      serverFinished: this.#heard.repliesEnd,
-      lossy: this.#heard.isLossy,
-      clientNext: this.#heard.client.place?.seen,
-      clientMayGoOn: this.#heard.client.isEmpty && !this.#heard.clientFinished,
-      clientReadUpTo: (seen) => this.#clientReadUpTo(seen),
-    });
+  // ---- what `matchReply` asks for -----------------------------------------------------------------
+
+  get pending(): readonly Pending[] {
+    return this.#pending;
   }
 
-  #clientReadUpTo(seen: Sighting): boolean {
+  get replies(): ReplyReader {
+    return this.#heard.replies;
+  }
+
+  get serverFinished(): boolean {
+    return this.#heard.repliesEnd;
+  }
+
+  get lossy(): boolean {
+    return this.#heard.isLossy;
+  }
+
+  get clientNext(): Sighting | undefined {
+    return this.#heard.client.place?.seen;
+  }
+
+  get clientMayGoOn(): boolean {
+    return this.#heard.client.isEmpty && !this.#heard.clientFinished;
+  }
+
+  clientReadUpTo(seen: Sighting): boolean {
     const last = this.#pending.at(-1);
     if (this.#heard.clientFinished || (last !== undefined && !letsReadOn(last))) return true;
     const next = this.#heard.client.place;
