@@ -247,8 +247,11 @@ export const pipelineLimits = {
   batchBytes: 8 << 20,
   /** Octets of mails in progress, and of those that wait to be decoded, in memory; the rest is on disk. */
   arenaBytes: 16 << 20,
-  /** With a larger heap garbage is looked for sooner, see memory/heap-growth.ts: a usual day stays below. */
-  relaxedHeapBytes: 48 << 20,
+  /**
+   * With more in the heap, and in buffers outside of it, garbage is looked for sooner, see memory/heap-growth.ts: a
+   * usual day stays below.
+   */
+  relaxedMemoryBytes: 112 << 20,
   heapGrowthPercent: 20,
   /** So many octets more are looked through at once: strings of large texts are megabytes each. */
   heapGrowthBytesMax: 24 << 20,

@@ -5,7 +5,7 @@ import { pipelineLimits } from '../../src/core/limits.ts';
 import { adaptHeapGrowth } from '../../src/pipeline/memory/heap-growth.ts';
 
 test('adaptHeapGrowth finds the strings of large texts before many of them have come', () => {
-  const { relaxedHeapBytes, heapGrowthBytesMax } = pipelineLimits;
+  const { relaxedMemoryBytes, heapGrowthBytesMax } = pipelineLimits;
   const textBytes = 16 << 20;
   const bytes = Buffer.from('中'.repeat(textBytes / 2));
   /** The last ones are in use. */
@@ -18,5 +18,5 @@ test('adaptHeapGrowth finds the strings of large texts before many of them have 
   }
   assert.equal(texts.length, 3);
   // One more comes before it is asked again.
-  assert.ok(usedMax < relaxedHeapBytes + heapGrowthBytesMax + textBytes, `${usedMax} octets are used`);
+  assert.ok(usedMax < relaxedMemoryBytes + heapGrowthBytesMax + textBytes, `${usedMax} octets are used`);
 });
