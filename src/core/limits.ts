@@ -252,7 +252,9 @@ export const pipelineLimits = {
    * usual day stays below.
    */
   relaxedMemoryBytes: 112 << 20,
-  heapGrowthPercent: 20,
+  tightGrowthPercent: 20,
+  /** Until then: so much that it is looked for before it is asked for. */
+  relaxedGrowthPercent: 100,
   /** So many octets more are looked through at once: strings of large texts are megabytes each. */
   heapGrowthBytesMax: 24 << 20,
   /** Mails of one share whose images are being written: enough to hide the disk's answer. */

@@ -9,21 +9,24 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { pipelineLimits } from '../../core/limits.ts';
 
-let isTight = false;
+/** How much the heap may grow until garbage is looked for; 0 leaves it to the runtime. */
+let growthPercent = 0;
 /** The smallest heap since garbage was looked for. */
 let usedBytesMin = 0;
 let collect: (() => void) | undefined;
 
 /** To be called now and then; costs a microsecond. */
 export function adaptHeapGrowth(): void {
-  const { relaxedMemoryBytes, heapGrowthPercent, heapGrowthBytesMax } = pipelineLimits;
+  const { relaxedMemoryBytes, relaxedGrowthPercent, tightGrowthPercent, heapGrowthBytesMax } = pipelineLimits;
   const { used_heap_size: used, external_memory: external } = getHeapStatistics();
-  const wasTight = isTight;
-  isTight = used + external > relaxedMemoryBytes;
-  // 0 leaves it to the runtime. It reads the flag each time it is about to decide how far the heap may grow.
-  if (isTight !== wasTight) setFlagsFromString(`--heap-growing-percent=${isTight ? heapGrowthPercent : 0}`);
+  const isTight = used + external > relaxedMemoryBytes;
+  // It reads the flag each time it is about to decide how far the heap may grow.
+  const percent = isTight ? tightGrowthPercent : relaxedGrowthPercent;
+  if (percent !== growthPercent) setFlagsFromString(`--heap-growing-percent=${percent}`);
+  growthPercent = percent;
   usedBytesMin = Math.min(usedBytesMin, used);
-  if (!isTight || used - usedBytesMin < heapGrowthBytesMax + usedBytesMin * (heapGrowthPercent / 100)) return;
+  if (!isTight || used - usedBytesMin < heapGrowthBytesMax + usedBytesMin * (tightGrowthPercent / 100))
+    return;
   // It decides only when it looks for garbage, and the first time may be far away: texts come in megabytes.
   collect ??= garbageCollection();
   collect();
