@@ -10,7 +10,7 @@ import { KeyLog } from '../../src/dialogue/tls/key-log.ts';
 import { tellTls } from '../../src/dialogue/tls/tls-detection.ts';
 import { TlsLayer } from '../../src/dialogue/tls/tls-layer.ts';
 import type { DialogueDecoder } from '../../src/dialogue/types.ts';
-import type { Connection, StreamData, StreamEvent } from '../../src/stream/types.ts';
+import type { Connection, Sender, StreamData, StreamEvent } from '../../src/stream/types.ts';
 import { client, cuts, lost, server, type Turn } from '../support/conversation.ts';
 import { connection, hear } from '../support/dialogue.ts';
 import { overhearAll } from '../support/overhear.ts';
@@ -19,11 +19,27 @@ import { generateSession } from './tls/generated-sessions.ts';
 import { sighting } from './tls/recorded-streams.ts';
 
 /** Mails and anomalies of the turns, which are the same whole, by line and by octet. */
-function heard(turns: readonly Turn[], begin: (connection: Connection) => DialogueDecoder): string[] {
+function heard(
+  turns: readonly Turn[],
+  begin: (connection: Connection) => DialogueDecoder,
+  closesEarly?: Sender,
+): string[] {
   const ways = cuts(turns).filter(([way]) => way !== 'server first');
-  const [first, ...others] = ways.map(([, events]) => shown(begin, events));
+  const [first, ...others] = ways.map(([, events]) => shown(begin, withEarlyClose(events, closesEarly)));
   for (const [index, other] of others.entries()) assert.deepEqual(other, first, ways[index + 1]?.[0]);
   return first ?? [];
+}
+
+/** `sender` closes its side when it has said all it says. */
+function withEarlyClose(events: readonly StreamEvent[], sender: Sender | undefined): readonly StreamEvent[] {
+  if (sender === undefined) return events;
+  const last = events.findLastIndex((event) => event.kind === 'data' && event.sender === sender);
+  const behind = Math.max(last, 0) + 1;
+  return [
+    ...events.slice(0, behind),
+    { kind: 'close', side: sender, reason: 'fin' },
+    ...events.slice(behind),
+  ];
 }
 
 function shown(begin: (connection: Connection) => DialogueDecoder, events: readonly StreamEvent[]): string[] {
@@ -52,6 +68,21 @@ test('SmtpDecoder keeps a line of one dot in a text that ended behind it', () =>
 test('SmtpDecoder pairs the replies behind a hole with as many commands as there are', () => {
   const turns = [lost(server('2')), client('\nDATA\n'), server('250\n250\n'), client('QUIT\r\n')];
   assert.ok(heard(turns, smtp).length <= 2);
+});
+
+test('SmtpDecoder takes a hole for the end of a text only when no reply to come can speak against it', () => {
+  const turns = [
+    client('DATA\n'),
+    lost(client('\n')),
+    client('ehlo\r\n.\r\n\n'),
+    server('354\n250\n250\n354\n'),
+  ];
+  assert.deepEqual(heard(turns, smtp), ['"ehlo\\r\\n" false [{"offset":0,"length":1}] at 1007 of null']);
+});
+
+test('SmtpDecoder reads on to the DATA that a 354 answers where the client has closed its side', () => {
+  const turns = [client('a\n'), lost(client('Z')), client('RCPT TO:\ndata\n'), server('250\n354\n250\n')];
+  assert.deepEqual(heard(turns, smtp, 'client'), ['dialogue.resynchronised', 'dialogue.reply-missing']);
 });
 
 test('SmtpDecoder leaves a 354 to the DATA that it can only answer', () => {
@@ -189,4 +220,15 @@ test('tellTls waits behind a hole until octets can be told from text', () => {
   assert.equal(tellTls(Buffer.from('*'), true), 'undecided');
   assert.equal(tellTls(Buffer.from('*\x05'), true), 'tls');
   assert.equal(tellTls(Buffer.alloc(256, 'text '), true), 'other');
+});
+
+test('ImapDecoder looks at as much of what follows an announcement as it needs, where nobody consents', () => {
+  const announced = 'a1 APPEND x {4}\r\n';
+  assert.deepEqual(heard([client(`${announced}mail\r\n`)], imap, 'server'), [
+    '"mail" true [] at 1018 of null',
+  ]);
+  assert.deepEqual(heard([client(`${announced}a2 NOOP\r\n`)], imap, 'server'), []);
+  assert.deepEqual(heard([client(`${announced}ma`)], imap, 'server'), [
+    '"ma" false [{"offset":2,"length":2}] at 1018 of null',
+  ]);
 });

@@ -292,9 +292,18 @@ function assertSame(how: string, one: string, other: string): void {
   let at = 0;
   while (one[at] === other[at]) at++;
   const around = (text: string): string => text.slice(Math.max(0, at - 300), at + 300);
-  const error = new Error(`result differs: ${how}`);
-  error.stack = `result differs: ${how}\n--- once\n${around(one)}\n--- ${how}\n${around(other)}`;
+  const error = new Error(`result differs: ${how}, ${labelAt(one, at)} or ${labelAt(other, at)}`);
+  error.stack = `${error.message}\n--- once\n${around(one)}\n--- ${how}\n${around(other)}`;
   throw error;
+}
+
+/** What the line at `at` is about, so that different faults are different findings. */
+function labelAt(text: string, at: number): string {
+  const start = text.lastIndexOf('\n', at - 1) + 1;
+  const line = text.slice(start, text.indexOf('\n', start) < 0 ? undefined : text.indexOf('\n', start));
+  const [, kind = 'other', , name = ''] =
+    /"kind":"(\w+)"(.*?"(?:code|what|method)":"([^"]+)")?/.exec(line) ?? [];
+  return `${kind} ${name}`.trim();
 }
 
 function failureOf(error: unknown): Failure {

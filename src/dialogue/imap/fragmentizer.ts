@@ -11,7 +11,7 @@ import type { Sender, StreamData, StreamGap } from '../../stream/types.ts';
 import { HalfStream, type Line, type Place } from '../half-stream.ts';
 import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
 import type { DialogueMemory } from '../octets.ts';
-import { literalMarker } from './literal-marker.ts';
+import { literalMarker, maySucceedLiteral } from './literal-marker.ts';
 import { type Orphan, OrphanCollector } from './orphan.ts';
 import {
   commandStart,
@@ -70,10 +70,11 @@ interface OpenLiteral {
 const fragmentCost = 500;
 
 const LF = 0x0a;
-const CR = 0x0d;
-const SPACE = 0x20;
-const CLOSE_PARENTHESIS = 0x29;
 const LINE_END_BYTES = 2;
+/** So many octets tell a command from other octets. */
+const nextBytesLookedAt = 256;
+/** Behind a longer literal nobody looks to tell whether it was sent: its octets would have to be held. */
+const shortLiteralBytes = 4096;
 const nowhere: Place = {
   sequence: 0,
   seen: { capture: 0, frame: 0, timestampNs: 0n, ipLength: 0, ttl: 0 },
@@ -161,10 +162,25 @@ export class Fragmentizer {
   literalSeemsSent(): boolean {
     const length = this.#announced?.length ?? 0;
     if (this.#half.unreadBytes === 0) return false;
-    if (isSurelyCommand(firstLine(this.#half.peek(256)))) return false;
-    if (length >= this.#half.unreadBytes) return true;
-    const behind = this.#half.peek(length + 1)[length];
+    if (isSurelyCommand(this.#nextLine)) return false;
+    const behind = length > shortLiteralBytes ? undefined : this.#half.peek(length + 1)[length];
     return behind === undefined || maySucceedLiteral(behind);
+  }
+
+  /** All the octets are there that tell how the client went on, or a gap stands among them. */
+  get nextIsKnown(): boolean {
+    const wanted = Math.min(this.#announced?.length ?? 0, shortLiteralBytes) + 1;
+    const next = this.#half.peek(Math.max(wanted, nextBytesLookedAt));
+    const hasLine = next.length >= nextBytesLookedAt || next.includes(LF);
+    return (hasLine && next.length >= wanted) || this.#half.unreadBytes > next.length;
+  }
+
+  get nextIsNoCommand(): boolean {
+    return this.#nextLine.length > 0 && !isSurelyCommand(this.#nextLine);
+  }
+
+  get #nextLine(): Buffer {
+    return firstLine(this.#half.peek(nextBytesLookedAt));
   }
 
   /** The next octets without taking them; only sensible between units. */
@@ -399,9 +415,4 @@ export class Fragmentizer {
     this.#orphan = undefined;
     return orphan;
   }
-}
-
-/** After a literal comes the next item, the end of a list, or the end of the line. */
-function maySucceedLiteral(octet: number): boolean {
-  return octet === SPACE || octet === CLOSE_PARENTHESIS || octet === CR || octet === LF;
 }

@@ -16,7 +16,7 @@ import { type DialogueMemory, heapMemory } from '../octets.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName, Upgrade } from '../types.ts';
 import { type Command, commandOf, lineOf, startOf } from './command.ts';
 import type { Fragmented, Unit } from './fragmentizer.ts';
-import { commandStart, firstLine, isSurelyCommand, taggedStart } from './recognise.ts';
+import { commandStart, isSurelyCommand, taggedStart } from './recognise.ts';
 import { Session } from './session.ts';
 import { newSide, type Side } from './side.ts';
 import { traceOf } from './trace.ts';
@@ -323,19 +323,19 @@ export class ImapDecoder implements DialogueDecoder {
 
   /** No answer will come: what the client said next must tell how it went on. */
   #goOnAlone(wait: ClientWait): boolean {
-    const { fragmentizer } = this.#client;
+    const { fragmentizer, closed } = this.#client;
+    if (!closed && !fragmentizer.nextIsKnown) return false;
     this.#wait = undefined;
-    const next = firstLine(fragmentizer.peek(256));
     switch (wait.reason) {
       case 'literal':
         if (fragmentizer.literalSeemsSent()) fragmentizer.acceptLiteral();
         else this.#clientUnit(fragmentizer.refuseLiteral());
         break;
       case 'sasl':
-        if (!isSurelyCommand(next) && next.length > 0) this.#inside = 'sasl';
+        if (fragmentizer.nextIsNoCommand) this.#inside = 'sasl';
         break;
       case 'compress':
-        if (next.length > 0 && !isSurelyCommand(next)) this.#turn('deflate');
+        if (fragmentizer.nextIsNoCommand) this.#turn('deflate');
         break;
       default:
       // DONE and TLS records speak for themselves.

@@ -4,7 +4,11 @@
  *     literal  = "{" number64 ["+"] "}" CRLF *CHAR8       RFC 9051 §9, LITERAL+ and LITERAL- RFC 7888
  *     literal8 = "~{" number64 ["+"] "}" CRLF *OCTET      RFC 3516 §7, RFC 6855 §4
  */
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
 const QUOTE = 0x22;
+const CLOSE_PARENTHESIS = 0x29;
 const PLUS = 0x2b;
 const ZERO = 0x30;
 const NINE = 0x39;
@@ -33,6 +37,11 @@ export function literalMarker(line: Buffer): LiteralMarker | undefined {
   if (digits === 0 || digits > DIGITS_MAX || line[at] !== OPEN_BRACE) return undefined;
   if (endsInsideQuotes(line)) return undefined;
   return { length: Number(line.toString('latin1', at + 1, end + 1)), synchronising };
+}
+
+/** After a literal comes the next item, the end of a list, or the end of the line. */
+export function maySucceedLiteral(octet: number): boolean {
+  return octet === SPACE || octet === CLOSE_PARENTHESIS || octet === CR || octet === LF;
 }
 
 /** `"what {5}` is the beginning of a quoted string that lacks its end, not a literal. */

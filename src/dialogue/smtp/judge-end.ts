@@ -132,7 +132,8 @@ function compareWithReplies(
   if (isBefore(reply.seen, strictEnd.seen)) return end;
   // How many replies stood in a hole is not known: they cannot be counted off.
   if (replies.peek()?.kind === 'gap') return 'none';
-  if (strict === 'no') return end;
+  // More replies may show that it is neither.
+  if (strict === 'no') return early !== 'open' || serverFinished ? end : 'wait';
   if (strict === 'yes') return 'none';
   return serverFinished && !strictEnd.mayGrow ? 'none' : 'wait';
 }
@@ -153,7 +154,8 @@ export function isEndInDoubt(context: EndContext, strictEnd: StrictEnd): boolean
   });
 }
 
-type Fit = 'yes' | 'no' | 'open';
+/** `soFar`: all of the lines were answered, and more may come. `open`: answers are still to come. */
+type Fit = 'yes' | 'no' | 'soFar' | 'open';
 
 /** Whether `lines` may be commands that were answered by the replies behind the next one. */
 function readingFits(lines: readonly string[], replies: ReplyReader, isAll: boolean): Fit {
@@ -166,7 +168,7 @@ function readingFits(lines: readonly string[], replies: ReplyReader, isAll: bool
     if (!isPlausible(verb, line, reply.code)) return 'no';
     if (verb === 'QUIT') return 'yes';
   }
-  if (!isAll) return 'open';
+  if (!isAll) return 'soFar';
   return replies.peek(index)?.kind === 'reply' ? 'no' : 'open';
 }
 

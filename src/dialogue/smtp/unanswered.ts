@@ -154,7 +154,7 @@ export class Unanswered implements MatchContext {
 
   clientReadUpTo(seen: Sighting): boolean {
     const last = this.#pending.at(-1);
-    if (this.#heard.clientFinished || (last !== undefined && !letsReadOn(last))) return true;
+    if (this.#heard.clientIsOver || (last !== undefined && !letsReadOn(last))) return true;
     const next = this.#heard.client.place;
     return next !== undefined && isBefore(seen, next.seen);
   }
