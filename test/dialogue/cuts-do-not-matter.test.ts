@@ -232,3 +232,12 @@ test('ImapDecoder looks at as much of what follows an announcement as it needs, 
     '"ma" false [{"offset":2,"length":2}] at 1018 of null',
   ]);
 });
+
+test('ImapDecoder awaits the command that a piece answers, whatever stands before it', () => {
+  const turns = [
+    server('* 1 FETCH (UID 2 BODY[]<0> {4}\r\nmail)\r\n'),
+    client('DONE\r\na1 UID FETCH 2 BODY[]<0.10>\r\n'),
+    server('a1 OK\r\n'),
+  ];
+  assert.deepEqual(heard(turns, imap), ['"mail" true [] at 1033 of null']);
+});

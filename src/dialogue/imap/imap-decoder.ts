@@ -139,8 +139,8 @@ export class ImapDecoder implements DialogueDecoder {
 
   #clientUnit(unit: Unit): void {
     const command = commandOf(unit);
-    // DONE comes between commands: the one that an answer waits for may still follow.
-    if (command !== undefined || !this.#holdsAnswer()) this.#clientWentOn = true;
+    // DONE comes between commands: the one that an answer or a piece waits for may still follow.
+    if (command !== undefined || (this.#held && lineOf(this.#held)[0] === 0x2b)) this.#clientWentOn = true;
     // The server may end an exchange by itself; then a command follows instead of a response.
     const known = command !== undefined && isSurelyCommand(lineOf(unit));
     const endedByServer = this.#holdsAnswer() && known;
