@@ -159,6 +159,8 @@ export const dialogueLimits = {
 } as const;
 
 export const tlsLimits = {
+  /** Octets and holes heard while it is not told whether they are TLS: holes in a row could go on without end. */
+  undecidedMax: 1024,
   /** A record's fragment, RFC 5246 §6.2.3: 2^14 and 2048 for its protection. */
   recordBytesMax: (1 << 14) + 2048,
   /** A ClientHello or ServerHello; other handshake messages are skipped, not held. */

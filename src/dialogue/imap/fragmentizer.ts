@@ -11,11 +11,11 @@ import type { Sender, StreamData, StreamGap } from '../../stream/types.ts';
 import { HalfStream, type Line, type Place } from '../half-stream.ts';
 import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
 import type { DialogueMemory } from '../octets.ts';
+import { seemsLiteral, tellsHowItWentOn, wentOnWithoutCommand } from './going-on.ts';
 import { literalMarker, maySucceedLiteral } from './literal-marker.ts';
 import { type Orphan, OrphanCollector } from './orphan.ts';
 import {
   commandStart,
-  firstLine,
   isSurelyCommand,
   isSurelyResponse,
   isTlsRecord,
@@ -69,16 +69,8 @@ interface OpenLiteral {
 /** A text or literal beside its octets; measured. */
 const fragmentCost = 500;
 
-const LF = 0x0a;
 const LINE_END_BYTES = 2;
-/** So many octets tell a command from other octets. */
-const nextBytesLookedAt = 256;
-/** Behind a longer literal nobody looks to tell whether it was sent: its octets would have to be held. */
-const shortLiteralBytes = 4096;
-const nowhere: Place = {
-  sequence: 0,
-  seen: { capture: 0, frame: 0, timestampNs: 0n, ipLength: 0, ttl: 0 },
-};
+const nowhere: Place = { sequence: 0, seen: { capture: 0, frame: 0, timestampNs: 0n, ipLength: 0, ttl: 0 } };
 
 export class Fragmentizer {
   readonly #sender: Sender;
@@ -160,27 +152,15 @@ export class Fragmentizer {
 
   /** Without consent in sight: does what the client sent next look like the announced octets? */
   literalSeemsSent(): boolean {
-    const length = this.#announced?.length ?? 0;
-    if (this.#half.unreadBytes === 0) return false;
-    if (isSurelyCommand(this.#nextLine)) return false;
-    const behind = length > shortLiteralBytes ? undefined : this.#half.peek(length + 1)[length];
-    return behind === undefined || maySucceedLiteral(behind);
+    return seemsLiteral(this.#half, this.#announced?.length ?? 0);
   }
 
-  /** All the octets are there that tell how the client went on, or a gap stands among them. */
   get nextIsKnown(): boolean {
-    const wanted = Math.min(this.#announced?.length ?? 0, shortLiteralBytes) + 1;
-    const next = this.#half.peek(Math.max(wanted, nextBytesLookedAt));
-    const hasLine = next.length >= nextBytesLookedAt || next.includes(LF);
-    return (hasLine && next.length >= wanted) || this.#half.unreadBytes > next.length;
+    return tellsHowItWentOn(this.#half, this.#announced?.length ?? 0);
   }
 
   get nextIsNoCommand(): boolean {
-    return this.#nextLine.length > 0 && !isSurelyCommand(this.#nextLine);
-  }
-
-  get #nextLine(): Buffer {
-    return firstLine(this.#half.peek(nextBytesLookedAt));
+    return wentOnWithoutCommand(this.#half);
   }
 
   /** The next octets without taking them; only sensible between units. */
@@ -306,12 +286,7 @@ export class Fragmentizer {
       const lost = gap === undefined ? literal.remaining : Math.min(gap.length, literal.remaining);
       literal.collector.addMissing(lost);
       literal.remaining -= lost;
-      if (gap === undefined || gap.length > lost) {
-        this.#closeLiteral(false);
-        const unit = this.#finishUnit(true);
-        if (gap !== undefined) this.#resynchronise(true, gap);
-        return unit;
-      }
+      if (gap === undefined || gap.length > lost) return this.#breakLiteralOff(gap);
     }
     this.#mode = 'behind-literal';
     return 'again';
@@ -322,10 +297,7 @@ export class Fragmentizer {
     if (octet === undefined) {
       const gap = this.#half.takeGap();
       if (gap === undefined && !closed) return undefined;
-      this.#closeLiteral(false);
-      const unit = this.#finishUnit(true);
-      if (gap !== undefined) this.#resynchronise(true, gap);
-      return unit;
+      return this.#breakLiteralOff(gap);
     }
     const fits = maySucceedLiteral(octet);
     this.#closeLiteral(!fits);
@@ -335,6 +307,13 @@ export class Fragmentizer {
     }
     const unit = this.#finishUnit(true);
     this.#resynchronise(false, undefined);
+    return unit;
+  }
+
+  #breakLiteralOff(gap: StreamGap | undefined): Unit {
+    this.#closeLiteral(false);
+    const unit = this.#finishUnit(true);
+    if (gap !== undefined) this.#resynchronise(true, gap);
     return unit;
   }
 

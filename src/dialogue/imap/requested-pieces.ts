@@ -4,7 +4,8 @@
  */
 import { dialogueLimits } from '../../core/limits.ts';
 import { type Command, requestedPieces } from './command.ts';
-import type { FetchResponse } from './fetch.ts';
+import { type FetchResponse, fetchResponse } from './fetch.ts';
+import type { Unit } from './fragmentizer.ts';
 import { type MessageSet, mayHold, messageSet } from './message-set.ts';
 
 /** Different pieces of one command that are remembered; clients ask for one. */
@@ -20,6 +21,12 @@ interface Asked {
   readonly tag: string;
   readonly set: MessageSet;
   readonly length: number;
+}
+
+interface UnknownPieces {
+  readonly unit: Unit;
+  readonly fetched: FetchResponse;
+  readonly changes: number;
 }
 
 /** A piece that came: of which message, and where in it. */
@@ -41,9 +48,15 @@ export class RequestedPieces {
     return this.#count * requestCost;
   }
 
+  /** Commands that were added or removed. */
+  #changes = 0;
+  /** The response that was asked about last, where not all of it was known. */
+  #unknown: UnknownPieces | undefined;
+
   add(command: Command): void {
     const requests = requestedPieces(command);
     if (requests.length === 0) return;
+    this.#changes++;
     const { tag } = command;
     const set = messageSet(command);
     if (this.#count >= dialogueLimits.sectionPiecesMax) this.#clear();
@@ -65,6 +78,7 @@ export class RequestedPieces {
     const keys = this.#keysOfTag.get(tag);
     if (keys === undefined) return;
     this.#keysOfTag.delete(tag);
+    this.#changes++;
     this.#count -= keys.size;
     for (const key of keys) {
       const asked = this.#asked.get(key) ?? [];
@@ -86,13 +100,22 @@ export class RequestedPieces {
     return lengths.length === 0 ? undefined : Math.min(...lengths);
   }
 
-  /** All pieces in a response were asked for by commands that are known. */
-  knows({ sequence, contents, cut }: FetchResponse, uid: number | undefined): boolean {
+  /**
+   * All pieces in the response `unit` were asked for by commands that are known. It is asked again and again
+   * while the response waits for them: only another command changes the answer.
+   */
+  knowsAll(unit: Unit, uidOf: (sequence: number) => number | undefined): boolean {
+    if (this.#unknown?.unit === unit && this.#unknown.changes === this.#changes) return false;
+    const fetched = this.#unknown?.unit === unit ? this.#unknown.fetched : fetchResponse(unit);
+    if (fetched === undefined) return true;
+    const { sequence, contents, cut, uid = uidOf(sequence) } = fetched;
     const items = contents.map(({ item }) => item);
     if (cut !== undefined) items.push(cut);
-    return items.every(({ section, origin }) => {
+    const isKnown = items.every(({ section, origin }) => {
       return origin === undefined || this.lengthOf({ section, origin, sequence, uid }) !== undefined;
     });
+    this.#unknown = isKnown ? undefined : { unit, fetched, changes: this.#changes };
+    return isKnown;
   }
 
   #clear(): void {

@@ -162,11 +162,7 @@ export class Session {
 
   /** The pieces that came in `unit` were asked for by commands that are known. */
   knowsRequest(unit: Unit): boolean {
-    const fetched = fetchResponse(unit);
-    return (
-      fetched === undefined ||
-      this.#requested.knows(fetched, fetched.uid ?? this.#mailbox.uidOf(fetched.sequence))
-    );
+    return this.#requested.knowsAll(unit, (sequence) => this.#mailbox.uidOf(sequence));
   }
 
   /** One line of the client in an AUTHENTICATE exchange. */

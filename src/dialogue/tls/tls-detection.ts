@@ -1,8 +1,26 @@
 /** Whether a side speaks TLS at all: a proxy may have taken it off before the capture. */
 import { CONTENT_TYPE } from './record-reader.ts';
 
+export type TlsVerdict = 'tls' | 'other' | 'undecided';
+
+/** What one side says first, or behind its last hole. */
+export class TlsOpening {
+  #bytes: Buffer = Buffer.alloc(0);
+  #isBehindHole = false;
+
+  hear(bytes: Buffer): TlsVerdict {
+    this.#bytes = Buffer.concat([this.#bytes, bytes.subarray(0, textBytesLookedAt)]);
+    return tellTls(this.#bytes, this.#isBehindHole);
+  }
+
+  lose(): void {
+    this.#bytes = Buffer.alloc(0);
+    this.#isBehindHole = true;
+  }
+}
+
 /** `opening`: a side's first octets, or its first behind a hole. */
-export function tellTls(opening: Buffer, isBehindHole: boolean): 'tls' | 'other' | 'undecided' {
+export function tellTls(opening: Buffer, isBehindHole: boolean): TlsVerdict {
   if (beginsRecord(opening)) return opening.length < 3 ? 'undecided' : 'tls';
   // Behind a hole stands the middle of a record, which is TLS unless it reads as text, and more than a few octets.
   if (!isBehindHole) return 'other';

@@ -22,7 +22,7 @@ import { type DialogueMemory, heapMemory } from '../octets.ts';
 import { Handshake, type TlsSession } from './handshake.ts';
 import type { KeyLog } from './key-log.ts';
 import { CONTENT_TYPE, type TlsRecord } from './record-reader.ts';
-import { tellTls } from './tls-detection.ts';
+import { TlsOpening, type TlsVerdict } from './tls-detection.ts';
 import { looksPlain, TlsHalf } from './tls-half.ts';
 
 /**
@@ -38,8 +38,12 @@ export class TlsLayer implements Layer {
   readonly #handshake: Handshake;
   readonly #memory: DialogueMemory;
   #mode: Mode = 'undecided';
-  /** Copied, while undecided: fewer than three octets of a side. */
+  /** Copied, while undecided. */
   #held: StreamEvent[] = [];
+  /** Octets and holes in it: the same however they were cut. */
+  #heldCount = 0;
+  /** Of each side while undecided: what was heard of it since the last hole. */
+  readonly #openings = { client: new TlsOpening(), server: new TlsOpening() };
   #halves = createHalves();
   #encryptedBytes = 0;
   #isUndecryptableReported = false;
@@ -87,9 +91,9 @@ export class TlsLayer implements Layer {
       return;
     }
     this.#held.push(event.kind === 'data' ? { ...event, bytes: Buffer.from(event.bytes) } : event);
-    const verdict = event.kind === 'data' ? this.#tell(event.sender) : 'undecided';
+    const verdict = event.kind === 'close' ? 'undecided' : this.#tell(event);
     const isLast = event.kind === 'close' && event.side === 'both';
-    if (verdict === 'undecided' && !isLast) return;
+    if (verdict === 'undecided' && !isLast && this.#heldCount <= tlsLimits.undecidedMax) return;
     const held = this.#held;
     this.#held = [];
     this.#mode = verdict === 'tls' ? 'reading' : 'absent';
@@ -99,16 +103,12 @@ export class TlsLayer implements Layer {
     for (const each of held) yield* this.receive(each);
   }
 
-  #tell(sender: Sender): ReturnType<typeof tellTls> {
-    let opening: Buffer = Buffer.alloc(0);
-    let isBehindHole = false;
-    for (const event of this.#held) {
-      if (event.kind === 'data' && event.sender === sender) opening = Buffer.concat([opening, event.bytes]);
-      if (event.kind !== 'gap' || event.sender !== sender) continue;
-      opening = Buffer.alloc(0);
-      isBehindHole = true;
-    }
-    return tellTls(opening, isBehindHole);
+  #tell(event: StreamData | StreamGap): TlsVerdict {
+    const opening = this.#openings[event.sender];
+    this.#heldCount += event.kind === 'data' ? event.bytes.length : 1;
+    if (event.kind === 'data') return opening.hear(event.bytes);
+    opening.lose();
+    return 'undecided';
   }
 
   *#read(event: StreamEvent): Generator<LayerEvent> {
