@@ -1,5 +1,6 @@
 /** The tables that mails go into, and the views of their months: made where they are missing. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MailprocError } from '../../core/errors.ts';
 import { mysqlLimits } from '../../core/limits.ts';
 import type { Lease } from '../ledger.ts';
 import { dayOfTable, protocols } from '../row.ts';
@@ -47,6 +48,8 @@ export class DayTables {
   readonly #options: DayTablesOptions;
   /** The memories of tables in whose time those beside the day tables were seen to be there. */
   readonly #preparedNodes = new WeakSet<Map<string, unknown>>();
+  /** Days whose tables can hold the ids. */
+  readonly #checkedDays = new Set<string>();
 
   constructor(nodes: DataNodes, options: DayTablesOptions) {
     this.#nodes = nodes;
@@ -70,6 +73,7 @@ export class DayTables {
   /** Afterwards `node.tables` knows the table; nobody else changes tables while it is made. */
   async prepare(node: OpenNode, name: string): Promise<void> {
     if (node.tables.has(name)) return;
+    await this.#checkIds(name);
     if (await node.write((connection) => this.#isReady(connection, node, name))) return;
     const lock = await this.#schemaLock();
     try {
@@ -121,6 +125,22 @@ export class DayTables {
       }
     }
     this.#preparedNodes.add(tables);
+  }
+
+  /** Long ids are refused before the first row of a day is written, not at the first table that is too narrow. */
+  async #checkIds(name: string): Promise<void> {
+    const day = dayOfTable(name);
+    const idBits = this.#options.idBits();
+    if (idBits === 31 || day === undefined || this.#checkedDays.has(day)) return;
+    for (const protocol of protocols) {
+      const shard = this.#nodes.shardIfAny(protocol, day);
+      if (shard === undefined) continue;
+      const node = this.#nodes.of(shard.dataNode);
+      const table = await node.look((connection) => describeDayTable(connection, shard.table));
+      if (table !== undefined) checkId(table, idBits);
+      else if (shard.table === name && this.#options.schema === 'documented') throw tooNarrow(name);
+    }
+    this.#checkedDays.add(day);
   }
 
   async #isReady(connection: MysqlConnection, node: OpenNode, name: string): Promise<boolean> {
@@ -190,6 +210,14 @@ export class DayTables {
     }
     return true;
   }
+}
+
+function tooNarrow(name: string): MailprocError {
+  return new MailprocError(
+    'store.id-too-narrow',
+    `make table ${name}: the documented one has no room for ids of a time sequence`,
+    { hint: 'use schema wide, or another sequence' },
+  );
 }
 
 /** To be prepared (again): as the server would say it. */

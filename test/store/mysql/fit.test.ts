@@ -168,6 +168,36 @@ test('MysqlSink refuses a table it cannot fill, and one whose id is too narrow',
   connection.destroy();
 });
 
+test(
+  'MysqlSink refuses a day before its first row where a table is too narrow for a time sequence',
+  options,
+  async (context) => {
+    const server = await mariadbServer(context);
+    const sequence = { kind: 'time', datacenter: 1, worker: 1 } as const;
+    const narrow = new MysqlSink(settings([dataHost('h', [server])]));
+    await narrow.open();
+    await narrow.write([sampleRecord(1, { protocol: 'imap' })]);
+    await narrow.close();
+    const sink = new MysqlSink(settings([dataHost('h', [server])], { sequence }));
+    await sink.open();
+    for (const mails of [[sampleRecord(2), sampleRecord(3, { protocol: 'imap' })], [sampleRecord(4)]]) {
+      await assert.rejects(sink.write(mails), {
+        code: 'store.id-too-narrow',
+        message: /write table imap_2022_01_28/,
+      });
+    }
+    await sink.close();
+    assert.equal((await allRows(server)).length, 1);
+    const documented = new MysqlSink(
+      settings([dataHost('h', [server])], { sequence, schema: 'documented', prefix: 'd_' }),
+    );
+    await documented.open();
+    await assert.rejects(documented.write([sampleRecord(5)]), { code: 'store.id-too-narrow' });
+    assert.deepEqual(await documented.tables(day), []);
+    await documented.close();
+  },
+);
+
 test('MysqlSink makes tables that show the documented columns and nothing else', options, async (context) => {
   const server = await mariadbServer(context);
   for (const schema of ['wide', 'documented'] as const) {
