@@ -346,7 +346,9 @@ export const mysqlLimits = {
   /** A writer that makes tables and died at it keeps others from it for this time. */
   schemaLockMs: 10_000,
   /** How long the rest of a Galera cluster may take to form a primary component. */
-  primaryWaitMs: 30_000,
+  primaryWaitMs: 60_000,
+  /** How long masters may be silent where none of the others can take the writes. */
+  silenceMsMax: 60_000,
   /** How long a stand-by master may take to apply what it received, before it takes writes. */
   catchUpMsMax: 20_000,
   /** Rows kept after they were acknowledged, to be written again to a stand-by that may not have got them. */

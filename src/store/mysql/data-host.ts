@@ -8,7 +8,7 @@ import { mysqlLimits } from '../../core/limits.ts';
 import type { MysqlConnection } from './connection.ts';
 import { mysqlError, troubleOf } from './mysql-error.ts';
 import { Pool } from './pool.ts';
-import { type Health, isCaughtUp, isGaleraReady, probe } from './server-health.ts';
+import { type Health, isCaughtUp, isGaleraReady, probe, SilenceError } from './server-health.ts';
 import type { DataHost } from './types.ts';
 
 export interface DataHostHooks {
@@ -23,6 +23,8 @@ interface Member {
   readonly pool: Pool;
   readonly weight: number;
   misses: number;
+  /** Of the last miss: it did not refuse. */
+  isSilent: boolean;
   /** undefined before the first answer. */
   health: Health | undefined;
   lastError: string;
@@ -52,7 +54,7 @@ export class DataHostConnections {
     this.#hooks = hooks;
     const member = (server: DataHost['writeHosts'][number]['server'], weight: number): Member => {
       const pool = new Pool(server, settings.maxConnections);
-      return { pool, weight, misses: 0, health: undefined, lastError: '' };
+      return { pool, weight, misses: 0, isSilent: false, health: undefined, lastError: '' };
     };
     this.#masters = settings.writeHosts.map(({ server, readHosts }) => ({
       ...member(server, 1),
@@ -188,9 +190,11 @@ export class DataHostConnections {
       const { statement } = this.#settings.heartbeat;
       member.health = await probe(member.pool.server, statement, mysqlLimits.heartbeatTimeoutMs);
       member.misses = 0;
+      member.isSilent = false;
       return true;
     } catch (error) {
       member.misses++;
+      member.isSilent = error instanceof SilenceError;
       member.lastError = error instanceof Error ? error.message : String(error);
       return false;
     }
@@ -208,44 +212,57 @@ export class DataHostConnections {
   async #findMaster(cause: unknown): Promise<void> {
     const master = this.#master;
     const { intervalMs, missesMax } = this.#settings.heartbeat;
-    for (;;) {
+    const began = Date.now();
+    for (let round = 0; ; await sleep(intervalMs)) {
       const isAlive = await this.#probe(master);
       if (isAlive && this.#mayWrite(master)) return;
-      if (isAlive || master.misses >= missesMax) break;
-      await sleep(intervalMs);
+      if (!isAlive && master.misses < missesMax) continue;
+      const reason = isAlive
+        ? whyNoMaster(master.health)
+        : `${master.misses} heartbeats missed: ${master.lastError}`;
+      const next = await this.#nextMaster(round);
+      if (next !== undefined) return this.#switchTo(next, reason);
+      if (this.#isClosed || Date.now() - began >= this.#patienceMs(master)) {
+        master.pool.drop(new Error(reason));
+        throw this.#noMaster(cause, reason);
+      }
+      if (round++ === 0) this.#reportWaiting(reason);
     }
-    const reason =
-      master.misses > 0
-        ? `${master.misses} heartbeats missed: ${master.lastError}`
-        : whyNoMaster(master.health);
-    master.pool.drop(new Error(reason));
-    const next = await this.#awaitNextMaster();
-    if (next === undefined) throw this.#noMaster(cause, reason);
-    const from = master.pool.server.name;
+  }
+
+  #switchTo(next: number, reason: string): void {
+    const { pool } = this.#master;
+    pool.drop(new Error(reason));
     this.#active = next;
     this.#epoch++;
     this.#hooks.report(
       'store.failover',
-      `data host ${this.name}: ${from} is out (${reason}); ${this.activeServer} takes the writes (switchType ${this.#settings.switchType})`,
+      `data host ${this.name}: ${pool.server.name} is out (${reason}); ${this.activeServer} takes the writes (switchType ${this.#settings.switchType})`,
     );
     this.#hooks.onSwitch?.(this.name, next);
+  }
+
+  /**
+   * How long to wait where nobody can take over. A server under a heavy load is silent for a while and then goes
+   * on; the nodes that are left of a Galera cluster need a moment to agree that they are enough.
+   */
+  #patienceMs(master: Member): number {
+    const candidates = this.hasStandBy ? this.#masters : [master];
+    if (candidates.some(({ isSilent }) => isSilent)) return mysqlLimits.silenceMsMax;
+    return this.#settings.switchType === 3 ? mysqlLimits.primaryWaitMs : 0;
+  }
+
+  #reportWaiting(reason: string): void {
+    this.#hooks.report(
+      'store.waiting',
+      `data host ${this.name}: waiting for ${this.activeServer} (${reason}): no other server can take the writes`,
+    );
   }
 
   #mayWrite(master: Member): boolean {
     const { health } = master;
     if (health === undefined || health.isReadOnly) return false;
     return this.#settings.switchType !== 3 || isGaleraReady(health);
-  }
-
-  /** The nodes that are left of a Galera cluster need a moment to agree that they are enough. */
-  async #awaitNextMaster(): Promise<number | undefined> {
-    const isGalera = this.#settings.switchType === 3;
-    const deadline = Date.now() + (isGalera ? mysqlLimits.primaryWaitMs : 0);
-    for (let round = 0; ; round++) {
-      const next = await this.#nextMaster(round);
-      if (next !== undefined || Date.now() >= deadline || this.#isClosed) return next;
-      await sleep(this.#settings.heartbeat.intervalMs);
-    }
   }
 
   /** In ring order. */

@@ -30,7 +30,7 @@ export class OpenNode {
   constructor(dataNode: DataNode, host: DataHostConnections, checkOpen: () => void) {
     this.dataNode = dataNode;
     this.host = host;
-    this.tail = new Tail(host.hasStandBy);
+    this.tail = new Tail(host);
     this.#checkOpen = checkOpen;
     this.#tablesEpoch = host.epoch;
   }

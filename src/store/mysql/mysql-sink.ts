@@ -320,7 +320,7 @@ export class MysqlSink implements Sink {
 
   /** What was acknowledged shortly before another master took over is written to that one, too. */
   async #secureTail(node: OpenNode): Promise<void> {
-    const kept = [...node.tail.lost(node.host.epoch)];
+    const kept = [...node.tail.lost()];
     for (const { again } of kept) {
       // Mails that are elsewhere by now were moved by another run, which sees to them.
       await again().catch((error: unknown) => {

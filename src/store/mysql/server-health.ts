@@ -20,6 +20,13 @@ export interface Replication {
   readonly isDrained: boolean;
 }
 
+/** A server that neither answers nor refuses: busy, stopped, or behind a cut line. */
+export class SilenceError extends Error {
+  constructor() {
+    super('no answer in time');
+  }
+}
+
 /** On a connection of its own, so that a full pool is no silence. Throws where there is no answer in time. */
 export async function probe(server: Server, statement: string, timeoutMs: number): Promise<Health> {
   let timer: NodeJS.Timeout | undefined;
@@ -28,7 +35,7 @@ export async function probe(server: Server, statement: string, timeoutMs: number
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       isLate = true;
-      reject(new Error('no answer in time'));
+      reject(new SilenceError());
     }, timeoutMs);
   });
   const look = MysqlConnection.connect(server).then((connected) => {

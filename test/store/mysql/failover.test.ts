@@ -120,6 +120,39 @@ test('MysqlSink lets go of an active master that is silent', options, async (con
   await assertStoredOnce(second, 20);
 });
 
+for (const [silent, dead] of [
+  ['active master', 'stand-by'],
+  ['stand-by', 'active master'],
+] as const) {
+  test(`MysqlSink waits for a silent ${silent} when the ${dead} is dead`, options, async (context) => {
+    const servers = await Promise.all([pair(context, 1), pair(context, 2)]);
+    const [waited, killed] = silent === 'active master' ? servers : [servers[1], servers[0]];
+    const { details, report } = notes();
+    let waits = (): void => {};
+    const isWaiting = new Promise<void>((resolve) => {
+      waits = resolve;
+    });
+    const heartbeat = { statement: 'select user()', intervalMs: 100, missesMax: 2 };
+    const sink = new MysqlSink(settings([dataHost('h', servers, { heartbeat })]), {
+      report: (code, detail) => {
+        report(code, detail);
+        if (code === 'store.waiting') waits();
+      },
+    });
+    await sink.open();
+    await sink.write(batchOf(1, 10));
+    waited.pause();
+    await killed.kill();
+    const written = sink.write(batchOf(11, 10));
+    await isWaiting;
+    waited.resume();
+    assert.deepEqual(await written, { added: 10, replaced: 0, known: 0 });
+    await sink.close();
+    await assertStoredOnce(waited, 20);
+    assert.match(details.join('\n'), /store\.waiting data host h: waiting for hM\d \(/);
+  });
+}
+
 test('MysqlSink takes no read-only server for a master', options, async (context) => {
   const [first, second] = await Promise.all([pair(context, 1, ['--read-only=ON']), pair(context, 2)]);
   const { details, report } = notes();
