@@ -52,8 +52,8 @@ export const packetLimits = {
 } as const;
 
 export const streamLimits = {
-  /** Connections followed at once, 5 KiB each in the middle of a mail: 80 MB. The longest idle one is closed. */
-  connectionsMax: 16_384,
+  /** Connections followed at once, 5 KiB each in the middle of a mail: 60 MB. The longest idle one is closed. */
+  connectionsMax: 12_288,
   /** Connections without an event so far: a flood of SYNs must not push out those that carry mail. */
   unopenedConnectionsMax: 16_384,
   /** Closed connections remembered, so that a late retransmission does not open a new one. */

@@ -75,13 +75,18 @@ for (const name of values.store ?? Object.keys(kinds)) {
         random: new SeededRandom(seed),
         ...both,
       });
-      const { killed, expected, found } = outcome;
+      const { killed, imagesLost, expected, found } = outcome;
       const different = expected.filter((row, index) => row !== found[index]).length;
-      outcomes.push({ store: name, seed, killed, rows: found.length, expected: expected.length, different });
+      const rows = { rows: found.length, expected: expected.length, different };
+      outcomes.push({ store: name, seed, killed, ...rows, imagesLost: imagesLost.length });
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 console.table(outcomes);
-process.exit(outcomes.every(({ rows, expected, different }) => rows === expected && different === 0) ? 0 : 1);
+process.exit(outcomes.every(isWell) ? 0 : 1);
+
+function isWell({ killed, rows, expected, different, imagesLost }: Record<string, unknown>): boolean {
+  return killed === kills && rows === expected && different === 0 && imagesLost === 0;
+}

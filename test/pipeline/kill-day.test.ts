@@ -10,7 +10,7 @@ import { inTemporaryFolder } from '../support/run-mailproc.ts';
 // The long version, also on MariaDB: `npm run test:chaos`.
 test('mailproc that is killed again and again while captures are written stores what one run stores', () =>
   inTemporaryFolder(async (folder) => {
-    const { killed, expected, found } = await killDay({
+    const { killed, imagesLost, expected, found } = await killDay({
       folder,
       captures: capturesIn(join(fixturesFolder, 'rotated-series/captures')),
       day: '2022-01-28',
@@ -21,5 +21,6 @@ test('mailproc that is killed again and again while captures are written stores 
       environment: {},
     });
     assert(killed > 0 && expected.length === 13);
+    assert.deepEqual(imagesLost, []);
     assert.deepEqual(found, expected);
   }));

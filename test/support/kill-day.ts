@@ -1,7 +1,8 @@
 /** A day of captures that is read while it is written, by runs that are killed: what is in the store in the end. */
 import { spawn } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStore } from '../../src/store/open-store.ts';
@@ -25,13 +26,18 @@ export interface KilledDay {
 }
 
 export interface KilledOutcome {
-  /** Runs that were killed before they came to their end. */
+  /** Runs that were killed before they came to their end: as many as were wanted, or all there were pieces for. */
   readonly killed: number;
+  /** Images of the undisturbed run that are missing, or other octets. */
+  readonly imagesLost: readonly string[];
   readonly expected: readonly string[];
   readonly found: readonly string[];
 }
 
-/** Kills as many runs as there are kills, each at a random moment, while the captures are written piece by piece. */
+/**
+ * Kills as many runs as there are kills, each at a random moment, while the captures are written piece by piece.
+ * Some come to their end before: there are more pieces than kills.
+ */
 export async function killDay(task: KilledDay): Promise<KilledOutcome> {
   const { folder, captures, kills, random, killed: store, environment } = task;
   const finished = join(folder, 'finished');
@@ -42,10 +48,11 @@ export async function killDay(task: KilledDay): Promise<KilledOutcome> {
   const longestMs = performance.now() - began;
   const growing = join(folder, 'captures');
   mkdirSync(growing);
-  const pieces = cut(captures, kills, random);
+  const pieces = cut(captures, kills + Math.ceil(kills / 2), random);
   let killed = 0;
   for (const { name, bytes } of pieces) {
     appendFileSync(join(growing, name), bytes);
+    if (killed === kills) continue;
     const child = start(task, growing, store, environment);
     const ended = once(child, 'exit');
     await Promise.race([sleep(random.fraction() * longestMs), ended]);
@@ -57,7 +64,24 @@ export async function killDay(task: KilledDay): Promise<KilledOutcome> {
   for (const { name } of captures) writtenAt(join(growing, name), longAgo());
   await finish(task, growing, store);
   const [expected, found] = [await rowsOf(task, task.undisturbed), await rowsOf(task, store)];
-  return { killed, expected, found };
+  const images = imagesOf(task, task.killed);
+  const imagesLost = [...imagesOf(task, task.undisturbed)].flatMap(([path, digest]) =>
+    images.get(path) === digest ? [] : [path],
+  );
+  return { killed, imagesLost, expected, found };
+}
+
+/** A folder for each store, so that none of its images are another's. */
+function imageFolder({ folder, killed }: KilledDay, store: string): string {
+  return join(folder, store === killed ? 'image-killed' : 'image-undisturbed');
+}
+
+/** Digests by path. */
+function imagesOf(task: KilledDay, store: string): Map<string, string> {
+  const folder = imageFolder(task, store);
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const files = names.filter((name) => statSync(join(folder, name)).isFile());
+  return new Map(files.map((name) => [name, hash('sha256', readFileSync(join(folder, name)))]));
 }
 
 /** So many pieces, in order: each is what was written between two runs. */
@@ -78,8 +102,7 @@ function cut(captures: readonly CaptureToWrite[], pieces: number, random: Seeded
 }
 
 function start(task: KilledDay, captures: string, store: string, environment: KilledDay['environment']) {
-  const images = join(task.folder, 'image');
-  const options = ['--store', store, '--images', images, '--quiet'];
+  const options = ['--store', store, '--images', imageFolder(task, store), '--quiet'];
   const argv = [join(projectRoot, 'bin/mailproc.js'), captures, task.day.replaceAll('-', ''), ...options];
   return spawn(process.execPath, argv, { stdio: 'inherit', env: { ...process.env, ...environment } });
 }
