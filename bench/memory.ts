@@ -184,13 +184,13 @@ function* undecided(side: TcpSide): Packets {
 /** The server's answer to DATA is not in the capture, and the client goes on. */
 function* unanswered(side: TcpSide): Packets {
   yield* begin(side, smtpStart.slice(0, 8));
-  yield* side.says('client', line.repeat(400));
+  yield* side.says('client', line.repeat(200));
 }
 
 /** Commands that nobody answers. */
 function* pipelined(side: TcpSide): Packets {
   yield* begin(side, smtpStart.slice(0, 3));
-  yield* side.says('client', 'RCPT TO:<c@d.example>\r\n'.repeat(1500));
+  yield* side.says('client', 'RCPT TO:<c@d.example>\r\n'.repeat(600));
 }
 
 function* longCommands(count: number): Packets {
@@ -207,7 +207,7 @@ function* longListing(side: TcpSide): Packets {
     ['client', 'LIST\r\n'],
     ['server', '+OK\r\n'],
   ]);
-  const lines = Array.from({ length: 2000 }, (_, index) => `${index + 1} ${1000 + index * 7}\r\n`);
+  const lines = Array.from({ length: 1000 }, (_, index) => `${index + 1} ${1000 + index * 7}\r\n`);
   yield* side.says('server', `${lines.join('')}.\r\n`);
 }
 
@@ -342,9 +342,9 @@ const cases: Readonly<Record<string, Case>> = {
     packets: () => manyConnections(5000, undecided),
   },
   '16,000 connections whose DATA nobody answers': { packets: () => manyConnections(16_000, unanswered) },
-  '16,000 connections, 1,500 commands unanswered': { packets: () => manyConnections(16_000, pipelined) },
+  '16,000 connections, 600 commands unanswered': { packets: () => manyConnections(16_000, pipelined) },
   '300 commands of 1 MB unanswered in one IMAP connection': { packets: () => longCommands(300) },
-  '16,000 connections with a listing of 2,000 mails': {
+  '16,000 connections with a listing of 1,000 mails': {
     packets: () => manyConnections(16_000, longListing, 110),
   },
   '16,000 connections with half a hello of TLS': { packets: () => manyConnections(16_000, tlsBegun, 993) },

@@ -28,6 +28,8 @@ export interface CaptureInterface {
 export interface CaptureDamage {
   readonly code: AnomalyCode;
   readonly position: number;
+  /** Of the last packet before it; 0 where there is none. */
+  readonly frame: number;
   readonly detail: string;
 }
 
@@ -156,7 +158,7 @@ export class CaptureTally {
   /** Records damage at `position` of the file; only the first is told in full. */
   damaged(code: AnomalyCode, position: number, detail: string): void {
     this.damagedPlaces++;
-    this.#damage ??= { code, position, detail };
+    this.#damage ??= { code, position, frame: this.packets, detail };
   }
 }
 

@@ -244,13 +244,13 @@ class CaptureReader {
     const unpackedTo = this.#compression === null ? '' : ' of the unpacked content';
     if (source.damage !== undefined) {
       // What the decoder misses at the end is missing because of this.
-      const at = `${this.#path} byte ${this.#window.positionOf(this.#window.end)}${unpackedTo}`;
+      const at = `${this.#path} byte ${this.#window.positionOf(this.#window.end)}${unpackedTo}${behindFrame(this.#tally.packets)}`;
       return [anomaly(source.damage.code, at, source.damage.message)];
     }
     if (damage === undefined) return [];
     const more = this.#tally.damagedPlaces - 1;
     const places = more === 0 ? '' : ` (and damage in ${more} more ${more === 1 ? 'place' : 'places'})`;
-    const at = `${this.#path} byte ${damage.position}${unpackedTo}`;
+    const at = `${this.#path} byte ${damage.position}${unpackedTo}${behindFrame(damage.frame)}`;
     return [anomaly(damage.code, at, damage.detail + places)];
   }
 
@@ -279,6 +279,11 @@ class CaptureReader {
       anomalies,
     };
   }
+}
+
+/** Where a person finds it who looks at packets. */
+function behindFrame(frame: number): string {
+  return frame === 0 ? '' : `, behind frame ${frame}`;
 }
 
 /** Formats of other programs that people take for captures of ours, by their first octets. */

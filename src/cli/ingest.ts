@@ -65,7 +65,9 @@ export function tellOutcome(report: Report, log: Log): void {
   if (first !== undefined) {
     const more = others.length > 0 ? `, and ${others.length} more` : '';
     const text = `${day}: damaged capture ${first.path}: ${first.detail}${more}`;
-    log.trouble('run.damaged', text, { day, capture: first.path, captures: captures.damaged.length });
+    const frame = /^byte .*?, behind frame (\d+)/.exec(first.detail)?.[1];
+    const where = { capture: first.path, ...(frame === undefined ? {} : { frame: Number(frame) }) };
+    log.trouble('run.damaged', text, { day, ...where, captures: captures.damaged.length });
   }
   if (captures.busy > 0) {
     const text = `${day}: ${counted(captures.busy, 'capture')} left to another run that is at them now`;

@@ -95,7 +95,7 @@ for (const littleEndian of [true, false]) {
       );
       const { packets, anomalies, summary } = await recordBytes(temporaryFolder(t), file);
       assert.equal(packets.length, 1);
-      assert.match(anomalies[0]?.at ?? '', /byte 101$/);
+      assert.match(anomalies[0]?.at ?? '', /byte 101, behind frame 1$/);
       assert.equal(anomalies[0]?.detail, 'captured length 16777217 is more than 16777216');
       assert.equal(summary.skippedBytes, 154);
     });

@@ -112,12 +112,16 @@ test('mailproc --quiet says in one line why it exits with 3', () =>
     cutCapture(folder);
     const text = await runMailproc(folder, 'cut.pcapng', '20220128', '--quiet');
     assert.deepEqual([text.status, text.stdout], [3, '']);
-    assert.match(text.stderr, /^mailproc: 2022-01-28: damaged capture cut\.pcapng: byte \d+: .*\n$/);
+    assert.match(
+      text.stderr,
+      /^mailproc: 2022-01-28: damaged capture cut\.pcapng: byte \d+, behind frame \d+: .*\n$/,
+    );
     cutCapture(folder, 'other.pcapng');
     const json = await runMailproc(folder, 'other.pcapng', '20220128', '--quiet', '--log', 'json');
     const [line, ...others] = jsonLines(json.stderr);
     assert.deepEqual([json.status, json.stdout, others], [3, '', []]);
     assert.deepEqual([line?.level, line?.code, line?.['capture']], ['error', 'run.damaged', 'other.pcapng']);
+    assert.equal(typeof line?.['frame'], 'number');
   }));
 
 const failures: readonly (readonly [
