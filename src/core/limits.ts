@@ -117,7 +117,7 @@ export const dialogueLimits = {
   /** Octets that all conversations of one share hold while they wait, their objects included. */
   heldBytesMax: 40 << 20,
   /** Where they hold more all the same, the longest idle connections are closed. */
-  crowdedBytes: 64 << 20,
+  crowdedBytes: 56 << 20,
   /** Commands waiting for their reply. */
   unansweredMax: 4096,
   /** Recipients kept of one mail; RFC 5321 §4.5.3.1.8 asks for 100, servers allow thousands. */

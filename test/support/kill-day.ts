@@ -45,7 +45,7 @@ export async function killDay(task: KilledDay): Promise<KilledOutcome> {
   for (const { name, bytes } of captures) writeOld(join(finished, name), bytes);
   const began = performance.now();
   await finish(task, finished, task.undisturbed);
-  const longestMs = performance.now() - began;
+  let wholeRunMs = performance.now() - began;
   const growing = join(folder, 'captures');
   mkdirSync(growing);
   const pieces = cut(captures, kills + Math.ceil(kills / 2), random);
@@ -54,11 +54,13 @@ export async function killDay(task: KilledDay): Promise<KilledOutcome> {
     appendFileSync(join(growing, name), bytes);
     if (killed === kills) continue;
     const child = start(task, growing, store, environment);
+    const startedAt = performance.now();
     const ended = once(child, 'exit');
-    await Promise.race([sleep(random.fraction() * longestMs), ended]);
+    await Promise.race([sleep(random.fraction() * wholeRunMs), ended]);
     child.kill('SIGKILL');
     await ended;
     if (child.signalCode === 'SIGKILL') killed++;
+    else wholeRunMs = performance.now() - startedAt;
     await task.expireLeases?.();
   }
   for (const { name } of captures) writtenAt(join(growing, name), longAgo());
