@@ -23,6 +23,7 @@ export interface Run {
 
 type Piece = DataPiece | StreamGap;
 
+const noBytes = Buffer.alloc(0);
 /** Of most streams nothing waits: they need no array of their own. */
 const noPieces: Piece[] = [];
 
@@ -186,8 +187,15 @@ export class HalfStream {
     return { bytes, start };
   }
 
-  /** The next octets without taking them: at most `bytesMax`, up to the next gap. */
+  /** The next octet without taking it; undefined at a gap or at the end. */
+  get nextOctet(): number | undefined {
+    const piece = this.#pieces[this.#head];
+    return piece?.kind === 'data' ? piece.bytes[this.#offset] : undefined;
+  }
+
+  /** The next octets without taking them: at most `bytesMax`, up to the next gap; a view, or a copy. */
   peek(bytesMax: number): Buffer {
+    if (this.isEmpty) return noBytes;
     const parts: Buffer[] = [];
     let wanted = bytesMax;
     let offset = this.#offset;

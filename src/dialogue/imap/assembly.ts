@@ -73,6 +73,9 @@ const ENTRY_COST = 1000;
 const VALUE_COST = 100;
 /** Longer headers of whole mails are not kept for the sections of the same mail. */
 const HEADER_BYTES_MAX = 65_536;
+const HEADER_BYTES_USUAL = 1024;
+const HEADER_END = Buffer.from('\r\n\r\n');
+const none: AssembledMail[] = [];
 
 export class Assembly {
   readonly #memory: DialogueMemory;
@@ -278,7 +281,10 @@ export class Assembly {
   }
 
   #remove(key: string, mail: PendingMail, evicted: boolean): AssembledMail[] {
-    const ready = [...this.#handOutPartial(mail, evicted), ...this.#handOutSections(mail, evicted)];
+    const isGathering = mail.partial !== undefined || mail.sections !== undefined;
+    const ready = isGathering
+      ? [...this.#handOutPartial(mail, evicted), ...this.#handOutSections(mail, evicted)]
+      : none;
     this.#pending.delete(key);
     this.#cost -= mail.cost;
     this.#keptBytes -= mail.keptBytes;
@@ -287,8 +293,8 @@ export class Assembly {
 
   /** The oldest go first; the mail in progress stays, it is bounded by itself. */
   #makeRoom(current: string): AssembledMail[] {
+    if (this.#cost <= dialogueLimits.pendingSectionBytesMax) return none;
     const ready: AssembledMail[] = [];
-    if (this.#cost <= dialogueLimits.pendingSectionBytesMax) return ready;
     for (const [key, mail] of this.#pending) {
       // Some room at once: the beginning of a map that lost entries is slow to find.
       if (this.#cost <= dialogueLimits.pendingSectionBytesMax * 0.9) break;
@@ -317,11 +323,23 @@ function newGathering(piece: SectionPiece): Gathering {
   return { sections: new Map(), first: piece.first, last: piece.last, wireBytes: 0 };
 }
 
+function isMost(end: number, of: Buffer): boolean {
+  return end * 2 >= of.length;
+}
+
 /** A copy, so that the mail itself can go; undefined where the header is no usual one. */
 function headerOf(octets: Octets): Buffer | undefined {
-  const beginning = octets.read(0, Math.min(octets.length, HEADER_BYTES_MAX));
-  const end = beginning.indexOf('\r\n\r\n');
-  return end < 0 ? undefined : Buffer.from(beginning.subarray(0, end + 4));
+  const bytesMax = Math.min(octets.length, HEADER_BYTES_MAX);
+  for (let size = HEADER_BYTES_USUAL; ; size = HEADER_BYTES_MAX) {
+    const beginning = Buffer.allocUnsafe(Math.min(size, bytesMax));
+    octets.copy(beginning, 0, 0, beginning.length);
+    const end = beginning.indexOf(HEADER_END);
+    if (end >= 0)
+      return isMost(end, beginning)
+        ? beginning.subarray(0, end + 4)
+        : Buffer.from(beginning.subarray(0, end + 4));
+    if (size >= bytesMax) return undefined;
+  }
 }
 
 /** Everything but the header and the MIME headers of parts. */

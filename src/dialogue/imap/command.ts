@@ -1,9 +1,9 @@
 /** A client's command, RFC 9051 §6: its tag, name and arguments. */
 import type { Place } from '../half-stream.ts';
-import type { Literal, Unit } from './fragmentizer.ts';
 import { decodeMailboxName } from './modified-utf7.ts';
-import { commandStart } from './recognise.ts';
 import { type PieceRequest, pieceRequests } from './section.ts';
+import type { Text } from './text.ts';
+import type { Literal, Unit } from './unit.ts';
 import { octetsOf, textOf, type Value, ValueReader } from './value.ts';
 
 export interface Command {
@@ -19,7 +19,7 @@ const ARGUMENTS_MAX = 100;
 /** Undefined where `unit` is no command: DONE, a line of an authentication exchange, noise. */
 export function commandOf(unit: Unit): Command | undefined {
   const first = unit.fragments[0];
-  const start = first?.kind === 'text' ? commandStart(first.bytes) : undefined;
+  const start = first?.kind === 'text' ? first.command : undefined;
   if (start === undefined) return undefined;
   const name = start.name === 'UID' ? `UID ${secondName(unit)}` : start.name;
   return { tag: start.tag, name, unit };
@@ -55,8 +55,9 @@ function canonicalMailbox(name: string): string {
 /** The `<o.n>` pieces that a FETCH asks for. */
 export function requestedPieces(command: Command): PieceRequest[] {
   if (!command.name.endsWith('FETCH')) return [];
-  const texts = command.unit.fragments.flatMap((each) => (each.kind === 'text' ? [each.bytes] : []));
-  return pieceRequests(Buffer.concat(texts).toString('latin1'));
+  let text = '';
+  for (const fragment of command.unit.fragments) if (fragment.kind === 'text') text += fragment.latin1();
+  return text.includes(']<') ? pieceRequests(text) : [];
 }
 
 export interface AppendedMessage {
@@ -91,7 +92,7 @@ export function appendedMessages(command: Command): AppendedMessage[] {
       else parts.push(fragment);
       continue;
     }
-    const text = fragment.bytes.toString('latin1');
+    const text = fragment.latin1();
     if (text.startsWith(')')) endCatenation();
     if (/(?:^| )CATENATE \(/i.test(text)) {
       endCatenation();
@@ -123,19 +124,15 @@ function secondName(unit: Unit): string {
   return reader.atom().toUpperCase().slice(0, 32);
 }
 
-/** A waiting command needs its words only; a literal may be large. */
-export function withoutLiterals(unit: Unit): Unit {
-  return { ...unit, fragments: unit.fragments.slice(0, 1) };
-}
-
-/** Octets that a waiting command takes, its text and the objects around it, beside literals; measured. */
+/** Octets that a waiting command takes at most, its text and the objects around it, beside literals; measured. */
 export function costOf({ unit }: Command): number {
-  const textBytes = unit.fragments.map((each) => (each.kind === 'text' ? each.bytes.length : 0));
-  return textBytes.reduce((sum, each) => sum + each, 800);
+  let cost = 800;
+  for (const each of unit.fragments) if (each.kind === 'text') cost += each.length;
+  return cost;
 }
 
 /** The unit's text up to its end or its first literal. */
-export function lineOf(unit: Unit): Buffer {
+export function firstText(unit: Unit): Text | undefined {
   const first = unit.fragments[0];
-  return first?.kind === 'text' ? first.bytes : Buffer.alloc(0);
+  return first?.kind === 'text' ? first : undefined;
 }

@@ -7,9 +7,10 @@
  */
 import type { Place } from '../half-stream.ts';
 import type { CollectedMessage } from '../message-collector.ts';
+import { heapOctets } from '../octets.ts';
 import type { Description } from './assembly.ts';
-import type { Unit } from './fragmentizer.ts';
 import { isHeaderSection, type SectionItem, sectionItem } from './section.ts';
+import type { Unit } from './unit.ts';
 import { isNil, type Str, textOf, type Value, ValueReader } from './value.ts';
 
 export interface FetchedContent {
@@ -48,23 +49,50 @@ export function fetchResponse(unit: Unit): FetchResponse | undefined {
   if (sequence === undefined || reader.atom().toUpperCase() !== 'FETCH') return undefined;
   reader.skipSpaces();
   if (!reader.openList()) return undefined;
-  const items = readItems(reader, unit.damaged);
-  const contents = items.flatMap((item) => contentOf(item) ?? []);
-  const last = (wanted: string): Value | undefined =>
-    items.findLast(({ name, value, isCut }) => name === wanted && !isCut && !isNil(value))?.value;
-  const structure = last('BODYSTRUCTURE');
-  const description: Description = {
-    size: numberOf(textOf(last('RFC822.SIZE'))),
-    envelope: last('ENVELOPE'),
-    structure: structure ?? last('BODY'),
-    structureExtended: structure !== undefined,
-  };
-  const header = description.envelope !== undefined || contents.length > 0;
-  const cut = unit.damaged ? cutContent(items.at(-1), unit) : undefined;
-  const isListing =
-    header && cut === undefined && contents.every(({ item }) => isHeaderSection(item.section));
-  const uid = numberOf(textOf(last('UID')));
-  return { sequence, uid, contents, cut, description, isListing, limitReached: reader.limitReached };
+  const told = new Told();
+  for (let item = readItem(reader, unit.damaged); item; item = readItem(reader, unit.damaged))
+    told.note(item);
+  return told.response(sequence, unit, reader.limitReached);
+}
+
+/** What a response tells of a message; of an item that stands there twice, the last one that says anything. */
+class Told {
+  readonly #contents: FetchedContent[] = [];
+  #uid: Value | undefined;
+  #size: Value | undefined;
+  #envelope: Value | undefined;
+  #body: Value | undefined;
+  #bodyStructure: Value | undefined;
+  #last: Item | undefined;
+
+  note(item: Item): void {
+    const { name, value, isCut } = item;
+    this.#last = item;
+    const content = contentOf(item);
+    if (content !== undefined) this.#contents.push(content);
+    if (isCut || isNil(value)) return;
+    if (name === 'UID') this.#uid = value;
+    else if (name === 'RFC822.SIZE') this.#size = value;
+    else if (name === 'ENVELOPE') this.#envelope = value;
+    else if (name === 'BODY') this.#body = value;
+    else if (name === 'BODYSTRUCTURE') this.#bodyStructure = value;
+  }
+
+  response(sequence: number, unit: Unit, limitReached: boolean): FetchResponse {
+    const contents = this.#contents;
+    const description: Description = {
+      size: numberOf(textOf(this.#size)),
+      envelope: this.#envelope,
+      structure: this.#bodyStructure ?? this.#body,
+      structureExtended: this.#bodyStructure !== undefined,
+    };
+    const hasHeader = this.#envelope !== undefined || contents.length > 0;
+    const cut = unit.damaged ? cutContent(this.#last, unit) : undefined;
+    const isListing =
+      hasHeader && cut === undefined && contents.every(({ item }) => isHeaderSection(item.section));
+    const uid = numberOf(textOf(this.#uid));
+    return { sequence, uid, contents, cut, description, isListing, limitReached };
+  }
 }
 
 interface Item {
@@ -75,20 +103,19 @@ interface Item {
 }
 
 /** Where the response breaks off, its last value is cut, wherever that was; but a literal says how long it is. */
-function readItems(reader: ValueReader, isDamaged: boolean): Item[] {
-  const items: Item[] = [];
+function readItem(reader: ValueReader, isDamaged: boolean): Item | undefined {
   for (;;) {
     reader.skipSpaces();
-    if (reader.isAtEnd || reader.closeList()) return items;
+    if (reader.isAtEnd || reader.closeList()) return undefined;
     const name = reader.itemName().toUpperCase();
     const value = reader.value();
-    if (value === undefined && name === '') return items;
+    if (value === undefined && name === '') return undefined;
     if (value === undefined) {
-      if (isDamaged && reader.isAtEnd) items.push({ name, value: nothing, isCut: true });
+      if (isDamaged && reader.isAtEnd) return { name, value: nothing, isCut: true };
       continue;
     }
     const isLiteral = value.kind === 'string' && value.literal !== undefined;
-    items.push({ name, value, isCut: isDamaged && !isLiteral && reader.isAtEnd });
+    return { name, value, isCut: isDamaged && !isLiteral && reader.isAtEnd };
   }
 }
 
@@ -99,7 +126,7 @@ function cutContent(last: Item | undefined, { fragments }: Unit): SectionItem | 
   if (!last?.isCut || last.value.kind !== 'atom') return undefined;
   const text = fragments.at(-1);
   // `BODY[]` may go on with `<0>`, and `RFC822` with `.SIZE`.
-  const isNamed = last.value === nothing && text?.kind === 'text' && text.bytes.at(-1) === SPACE;
+  const isNamed = last.value === nothing && text?.kind === 'text' && text.octet(text.length - 1) === SPACE;
   if (!isNamed && !lengthMarker.test(last.value.text)) return undefined;
   const item = sectionItem(last.name);
   const isContent = item !== undefined && !/^HEADER|\.(?:MIME|HEADER)/.test(item.section);
@@ -124,7 +151,8 @@ function contentOf({ name, value, isCut }: Item): FetchedContent | undefined {
 function quotedContent(value: Str, isCut: boolean): CollectedMessage {
   const first: Place = value.start;
   const missing = isCut ? [{ offset: value.octets.length, length: undefined }] : [];
-  return { octets: value.octets, missing, first, last: first.seen, cut: false };
+  const octets = heapOctets(Buffer.from(value.octets.read()));
+  return { octets, missing, first, last: first.seen, cut: false };
 }
 
 function numberOf(text: string | undefined): number | undefined {

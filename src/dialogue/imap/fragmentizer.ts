@@ -9,51 +9,28 @@ import { type Anomaly, anomaly } from '../../core/anomaly.ts';
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Sender, StreamData, StreamGap } from '../../stream/types.ts';
 import { HalfStream, type Line, type Place } from '../half-stream.ts';
-import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
+import { MessageCollector } from '../message-collector.ts';
 import type { DialogueMemory } from '../octets.ts';
 import { seemsLiteral, tellsHowItWentOn, wentOnWithoutCommand } from './going-on.ts';
 import { literalMarker, maySucceedLiteral } from './literal-marker.ts';
 import { type Orphan, OrphanCollector } from './orphan.ts';
 import {
-  commandStart,
+  type CommandStart,
   isSurelyCommand,
   isSurelyResponse,
   isTlsRecord,
+  lookedAtOctets,
   mayAnnounceLiteral,
+  mayBeTlsRecord,
 } from './recognise.ts';
-
-export interface Text {
-  readonly kind: 'text';
-  readonly bytes: Buffer;
-  readonly start: Place;
-}
-
-export interface Literal {
-  readonly kind: 'literal';
-  /** The length that was announced. */
-  readonly length: number;
-  readonly content: CollectedMessage;
-  /** Octets of it that were captured, kept or not. */
-  readonly captured: number;
-  /** What follows the literal cannot follow one: its announced length lies. */
-  readonly mismatch: boolean;
-}
-
-/** One command or response: texts and literals in turn. */
-export interface Unit {
-  readonly kind: 'unit';
-  readonly fragments: readonly (Text | Literal)[];
-  /** It ended in a gap, at the end of the stream, at a limit or at a literal whose length lies. */
-  readonly damaged: boolean;
-  /** Its last literal was announced and refused: the octets were never sent. */
-  readonly refused: boolean;
-}
+import { Text } from './text.ts';
+import { keepTexts, type Literal, type Unit } from './unit.ts';
 
 /** A synchronising literal was announced: `acceptLiteral` or `refuseLiteral` must say how it went on. */
 interface LiteralAnnounced {
   readonly kind: 'announced';
-  /** The beginning of the command that the literal belongs to. */
-  readonly command: Buffer;
+  /** Of the command that the literal belongs to. */
+  readonly command: CommandStart | undefined;
 }
 
 export type Fragmented = Unit | LiteralAnnounced | Orphan | Anomaly | { readonly kind: 'tls' };
@@ -69,7 +46,9 @@ interface OpenLiteral {
 /** A text or literal beside its octets; measured. */
 const fragmentCost = 500;
 
+const CLOSE_BRACE = 0x7d;
 const LINE_END_BYTES = 2;
+const none: (Text | Literal)[] = [];
 const nowhere: Place = { sequence: 0, seen: { capture: 0, frame: 0, timestampNs: 0n, ipLength: 0, ttl: 0 } };
 
 export class Fragmentizer {
@@ -77,7 +56,7 @@ export class Fragmentizer {
   readonly #memory: DialogueMemory;
   readonly #half = new HalfStream();
   #mode: 'line' | 'literal' | 'behind-literal' | 'announced' | 'resynchronise' = 'line';
-  #fragments: (Text | Literal)[] = [];
+  #fragments: (Text | Literal)[] = none;
   #textBytes = 0;
   #literalBytes = 0;
   #shortened = false;
@@ -105,6 +84,8 @@ export class Fragmentizer {
   /** The octets of the event may change from now on. */
   settle(): void {
     this.#half.settle();
+    for (const fragment of this.#fragments) if (fragment.kind === 'text') fragment.keep();
+    if (this.#waiting?.kind === 'unit') keepTexts(this.#waiting);
   }
 
   get unreadBytes(): number {
@@ -193,8 +174,9 @@ export class Fragmentizer {
   }
 
   #readLine(closed: boolean): Fragmented | 'again' | undefined {
-    if (this.#mayTurnIntoTls && this.isBetweenUnits && isTlsRecord(this.#half.peek(3)))
-      return { kind: 'tls' };
+    if (this.#mayTurnIntoTls && mayBeTlsRecord(this.#half.nextOctet) && this.isBetweenUnits) {
+      if (isTlsRecord(this.#half.peek(3))) return { kind: 'tls' };
+    }
     const line = this.#half.takeLineOrRest(closed);
     return line === undefined ? this.#endOfOctets(closed) : this.#useLine(line);
   }
@@ -205,21 +187,22 @@ export class Fragmentizer {
     const isEmpty = line.length === 0 && this.#fragments.length === 0;
     if (isEmpty && this.#sender === 'server') return 'again';
     const continues = this.#fragments.length > 0;
-    this.#keepText(line);
-    const marker = continues || this.#opensUnit(line.bytes) ? literalMarker(line.bytes) : undefined;
+    const text = this.#keepText(line);
+    const isMarked = line.octet(line.length - 1) === CLOSE_BRACE;
+    const marker = isMarked && (continues || this.#opensUnit(text)) ? literalMarker(line.bytes) : undefined;
     if (marker === undefined) return this.#finishUnit(false);
     if (this.#sender === 'client' && marker.synchronising) {
       this.#mode = 'announced';
       this.#announced = { length: marker.length, start: line.start };
       const [first] = this.#fragments;
-      return { kind: 'announced', command: first?.kind === 'text' ? first.bytes : line.bytes };
+      return { kind: 'announced', command: (first?.kind === 'text' ? first : text).command };
     }
     this.#openLiteral(marker.length, line.start);
     return 'again';
   }
 
-  #opensUnit(line: Buffer): boolean {
-    return this.#sender === 'server' ? mayAnnounceLiteral(line) : commandStart(line) !== undefined;
+  #opensUnit(text: Text): boolean {
+    return this.#sender === 'server' ? mayAnnounceLiteral(text.head) : text.command !== undefined;
   }
 
   /** No line stands before the next gap or the end. */
@@ -233,8 +216,9 @@ export class Fragmentizer {
 
   /** A line without its end: cut by a gap, by the end of the stream, or at the limit. */
   #cutLine(line: Line): Fragmented | 'again' {
-    const opensUnit = this.#fragments.length > 0 || this.#opensUnit(line.bytes);
-    this.#keepText(line);
+    const continues = this.#fragments.length > 0;
+    const text = this.#keepText(line);
+    const opensUnit = continues || this.#opensUnit(text);
     const isBelowLimit = line.length < dialogueLimits.lineBytesMax;
     if (isBelowLimit && opensUnit && this.#literalBeginsInGap(line)) return 'again';
     const unit = this.#finishUnit(true);
@@ -293,7 +277,7 @@ export class Fragmentizer {
   }
 
   #lookBehindLiteral(closed: boolean): Fragmented | 'again' | undefined {
-    const octet = this.#half.peek(1)[0];
+    const octet = this.#half.nextOctet;
     if (octet === undefined) {
       const gap = this.#half.takeGap();
       if (gap === undefined && !closed) return undefined;
@@ -324,16 +308,23 @@ export class Fragmentizer {
     this.#literalBytes += literal.collector.keptBytes;
     const content = literal.collector.finish(literal.start);
     const { length, captured } = literal;
-    this.#fragments.push({ kind: 'literal', length, content, captured, mismatch });
+    this.#add({ kind: 'literal', length, content, captured, mismatch });
   }
 
-  #keepText(line: Line): void {
+  /** An array that grows has room for many. */
+  #add(fragment: Text | Literal): void {
+    if (this.#fragments.length === 0) this.#fragments = [fragment];
+    else this.#fragments.push(fragment);
+  }
+
+  #keepText(line: Line): Text {
+    const text = new Text(line);
     this.#textBytes += line.length;
     const full =
       this.#fragments.length >= dialogueLimits.fragmentsMax || this.#textBytes > dialogueLimits.lineBytesMax;
     if (full && this.#fragments.length > 0) this.#shortened = true;
-    if (!this.#shortened)
-      this.#fragments.push({ kind: 'text', bytes: Buffer.from(line.bytes), start: line.start });
+    if (!this.#shortened) this.#add(text);
+    return text;
   }
 
   #finishUnit(damaged: boolean): Unit {
@@ -349,7 +340,7 @@ export class Fragmentizer {
   }
 
   #forgetUnit(): void {
-    this.#fragments = [];
+    this.#fragments = none;
     this.#textBytes = 0;
     this.#literalBytes = 0;
     this.#shortened = false;
@@ -377,7 +368,7 @@ export class Fragmentizer {
       return 'again';
     }
     const begins = this.#sender === 'server' ? isSurelyResponse : isSurelyCommand;
-    if (begins(line.bytes)) {
+    if (begins(line.latin1(lookedAtOctets))) {
       const orphan = this.#endOrphan(true);
       const next = this.#useLine(line);
       if (orphan === undefined) return next;

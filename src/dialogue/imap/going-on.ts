@@ -1,7 +1,7 @@
 /** How a client went on where the server's consent is not in the capture: its next octets tell. */
 import type { HalfStream } from '../half-stream.ts';
 import { maySucceedLiteral } from './literal-marker.ts';
-import { firstLine, isSurelyCommand } from './recognise.ts';
+import { firstHead, isSurelyCommand } from './recognise.ts';
 
 const LF = 0x0a;
 /** So many octets tell a command from other octets. */
@@ -19,17 +19,17 @@ export function tellsHowItWentOn(client: HalfStream, announced: number): boolean
 
 /** Octets follow that begin no command. */
 export function wentOnWithoutCommand(client: HalfStream): boolean {
-  const line = nextLine(client);
-  return line.length > 0 && !isSurelyCommand(line);
+  const head = nextHead(client);
+  return head.length > 0 && !isSurelyCommand(head);
 }
 
 /** The `announced` octets of a literal seem to follow. */
 export function seemsLiteral(client: HalfStream, announced: number): boolean {
-  if (client.unreadBytes === 0 || isSurelyCommand(nextLine(client))) return false;
+  if (client.unreadBytes === 0 || isSurelyCommand(nextHead(client))) return false;
   const behind = announced > shortLiteralBytes ? undefined : client.peek(announced + 1)[announced];
   return behind === undefined || maySucceedLiteral(behind);
 }
 
-function nextLine(client: HalfStream): Buffer {
-  return firstLine(client.peek(bytesLookedAt));
+function nextHead(client: HalfStream): string {
+  return firstHead(client.peek(bytesLookedAt));
 }

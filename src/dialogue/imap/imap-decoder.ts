@@ -14,18 +14,22 @@ import { dialogueLimits } from '../../core/limits.ts';
 import type { CloseReason, Connection, Sender, StreamClose, StreamEvent } from '../../stream/types.ts';
 import { type DialogueMemory, heapMemory } from '../octets.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName, Upgrade } from '../types.ts';
-import { type Command, commandOf, lineOf, startOf } from './command.ts';
-import type { Fragmented, Unit } from './fragmentizer.ts';
-import { commandStart, isSurelyCommand, taggedStart } from './recognise.ts';
+import { type Command, commandOf, firstText, startOf } from './command.ts';
+import type { Fragmented } from './fragmentizer.ts';
+import { isKnownCommand, taggedStart } from './recognise.ts';
 import { Session } from './session.ts';
 import { newSide, type Side } from './side.ts';
 import { traceOf } from './trace.ts';
+import { keepTexts, type Unit } from './unit.ts';
 
 /** What the client cannot go on without. */
 interface ClientWait {
   readonly reason: 'literal' | 'sasl' | 'idle' | 'starttls' | 'compress';
   readonly tag: string;
 }
+
+const PLUS = 0x2b;
+const noBytes = Buffer.alloc(0);
 
 export class ImapDecoder implements DialogueDecoder {
   readonly #options: DialogueOptions;
@@ -90,6 +94,7 @@ export class ImapDecoder implements DialogueDecoder {
     if (this.#client.closed && this.#server.closed && this.#upgrade === undefined) this.#finish();
     this.#client.fragmentizer.settle();
     this.#server.fragmentizer.settle();
+    if (this.#held !== undefined) keepTexts(this.#held);
     const events = this.#session.takeEvents();
     if (this.#upgrade !== undefined) events.push(this.#upgrade);
     this.#upgrade = undefined;
@@ -125,7 +130,7 @@ export class ImapDecoder implements DialogueDecoder {
     switch (next.kind) {
       case 'announced':
         this.#clientWentOn = true;
-        this.#insideTag = commandStart(next.command)?.tag ?? '';
+        this.#insideTag = next.command?.tag ?? '';
         this.#wait = { reason: 'literal', tag: this.#insideTag };
         break;
       case 'unit':
@@ -140,15 +145,16 @@ export class ImapDecoder implements DialogueDecoder {
   #clientUnit(unit: Unit): void {
     const command = commandOf(unit);
     // DONE comes between commands: the one that an answer or a piece waits for may still follow.
-    if (command !== undefined || (this.#held && lineOf(this.#held)[0] === 0x2b)) this.#clientWentOn = true;
+    if (command !== undefined || (this.#held && firstText(this.#held)?.octet(0) === PLUS))
+      this.#clientWentOn = true;
     // The server may end an exchange by itself; then a command follows instead of a response.
-    const known = command !== undefined && isSurelyCommand(lineOf(unit));
+    const known = command !== undefined && isKnownCommand(firstText(unit)?.command);
     const endedByServer = this.#holdsAnswer() && known;
     const inside = endedByServer ? undefined : this.#inside;
     this.#inside = undefined;
     this.#trace('client', unit, inside === 'sasl' ? 'secret' : known ? 'command' : 'noise');
     if (inside === 'sasl') {
-      this.#session.saslResponse(lineOf(unit));
+      this.#session.saslResponse(firstText(unit)?.bytes ?? noBytes);
       this.#wait = { reason: 'sasl', tag: this.#insideTag };
     } else if (command !== undefined) {
       this.#command(command);
@@ -186,7 +192,7 @@ export class ImapDecoder implements DialogueDecoder {
     }
     this.#trace('server', next, 'command');
     this.#clientWentOn = false;
-    this.#isHeldForClient = lineOf(next)[0] === 0x2b && this.#clientMayGoOn;
+    this.#isHeldForClient = firstText(next)?.octet(0) === 0x2b && this.#clientMayGoOn;
     if (this.#isHeldForClient) this.#held = next;
     else this.#serverUnit(next);
     // Held or not, octets were taken.
@@ -210,17 +216,18 @@ export class ImapDecoder implements DialogueDecoder {
   /** False where the unit has to wait for the client. */
   #serverUnit(unit: Unit): boolean {
     this.#held = undefined;
-    const line = lineOf(unit);
-    if (line[0] === 0x2a) {
+    const line = firstText(unit);
+    const first = line?.octet(0);
+    if (first === 0x2a) {
       // How long a piece was to be stands in the command only.
-      const isPiece = line.includes(']<');
+      const isPiece = line?.latin1().includes(']<');
       const isOpen = isPiece && this.#wait === undefined && !this.#session.knowsRequest(unit);
       if (isOpen && this.#hold(unit)) return false;
       this.#session.untagged(unit);
       return true;
     }
-    if (line[0] === 0x2b) return this.#continuation(unit);
-    const tagged = taggedStart(line);
+    if (first === 0x2b) return this.#continuation(unit);
+    const tagged = taggedStart(line?.head ?? '');
     return tagged === undefined || this.#tagged(unit, tagged.tag, tagged.status);
   }
 
@@ -264,7 +271,7 @@ export class ImapDecoder implements DialogueDecoder {
   }
 
   #suspectDeflate(unit: Unit, status: 'OK' | 'NO' | 'BAD'): void {
-    const text = lineOf(unit).toString('latin1', 0, 200);
+    const text = firstText(unit)?.head ?? '';
     this.#mayBeDeflated = status === 'OK' && /\b(?:deflat|compress)/i.test(text);
   }
 
@@ -292,7 +299,7 @@ export class ImapDecoder implements DialogueDecoder {
   }
 
   #holdsAnswer(): boolean {
-    return this.#held !== undefined && taggedStart(lineOf(this.#held)) !== undefined;
+    return this.#held !== undefined && taggedStart(firstText(this.#held)?.head ?? '') !== undefined;
   }
 
   #clientIsGone(): boolean {

@@ -5,8 +5,8 @@ import type { Place } from '../half-stream.ts';
 import type { CollectedMessage } from '../message-collector.ts';
 import { joinOctets, type Octets } from '../octets.ts';
 import type { LayerName, MissingRange, RawMessage } from '../types.ts';
-import type { Literal } from './fragmentizer.ts';
 import type { Orphan } from './orphan.ts';
+import type { Literal } from './unit.ts';
 
 /** What differs from mail to mail of one connection. */
 export interface MessageParts {

@@ -5,8 +5,8 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import { type Command, requestedPieces } from './command.ts';
 import { type FetchResponse, fetchResponse } from './fetch.ts';
-import type { Unit } from './fragmentizer.ts';
 import { type MessageSet, mayHold, messageSet } from './message-set.ts';
+import type { Unit } from './unit.ts';
 
 /** Different pieces of one command that are remembered; clients ask for one. */
 const REQUESTS_MAX = 100;

@@ -20,9 +20,14 @@ export interface PieceRequest {
   readonly length: number;
 }
 
+const wholeBody: SectionItem = { name: 'BODY[]', section: '', origin: undefined };
+
 /** Reads the name in a response, `BODY[1.2]<0>`; undefined where it is no content of a message. */
 export function sectionItem(itemName: string): SectionItem | undefined {
   const name = itemName.toUpperCase();
+  // What is asked for nearly always, and what is none.
+  if (name === 'BODY[]') return wholeBody;
+  if (!name.startsWith('B') && !name.startsWith('R')) return undefined;
   if (name === 'RFC822') return { name: 'RFC822', section: '', origin: undefined };
   if (name === 'RFC822.HEADER') return { name: 'RFC822', section: 'HEADER', origin: undefined };
   if (name === 'RFC822.TEXT') return { name: 'RFC822', section: 'TEXT', origin: undefined };

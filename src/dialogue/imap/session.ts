@@ -15,12 +15,11 @@ import {
   appendedMessages,
   type Command,
   costOf,
+  firstText,
   mailboxArgument,
   startOf,
-  withoutLiterals,
 } from './command.ts';
 import { type FetchedContent, type FetchResponse, fetchResponse } from './fetch.ts';
-import type { Text, Unit } from './fragmentizer.ts';
 import { type Login, Logins } from './logins.ts';
 import { MailboxState } from './mailbox-state.ts';
 import type { Orphan } from './orphan.ts';
@@ -36,6 +35,7 @@ import {
 } from './raw-message.ts';
 import { RequestedPieces } from './requested-pieces.ts';
 import type { SectionItem } from './section.ts';
+import type { Unit } from './unit.ts';
 
 /** Answers that came before their commands; more than these are only in hostile traffic. */
 const EARLY_ANSWERS_MAX = 256;
@@ -47,7 +47,10 @@ interface CutContent {
 }
 
 interface Unanswered {
-  readonly command: Command;
+  readonly name: string;
+  /** Its last literal was refused. */
+  readonly isRefused: boolean;
+  readonly begun: Place | undefined;
   /** Mailbox of SELECT, EXAMINE and APPEND. */
   readonly mailbox: string | null;
   /** Of LOGIN and AUTHENTICATE: who claims to log in; the answer tells whether it is true. */
@@ -57,6 +60,8 @@ interface Unanswered {
   /** Octets that it takes beside those of mails. */
   readonly cost: number;
 }
+
+const noMessages: readonly AppendedMessage[] = [];
 
 export class Session {
   readonly #connection: Connection;
@@ -107,7 +112,7 @@ export class Session {
 
   /** A command goes on that may carry mail, or pieces of a mail are here that more may follow. */
   get isAmidMail(): boolean {
-    for (const { command } of this.#unanswered.values()) if (command.name !== 'IDLE') return true;
+    for (const { name } of this.#unanswered.values()) if (name !== 'IDLE') return true;
     return this.#assembly.isGathering;
   }
 
@@ -137,16 +142,16 @@ export class Session {
   command(command: Command): void {
     if (this.#unanswered.size >= dialogueLimits.unansweredMax) this.#forgetOldest();
     while (this.#unansweredCost > this.#memory.unreadBytesMax) this.#forgetOldest();
-    const names = ['SELECT', 'EXAMINE', 'APPEND'];
-    const mailbox = names.includes(command.name) ? mailboxArgument(command) : null;
-    const appended = command.name === 'APPEND' ? appendedMessages(command) : [];
-    const appendedBytes = appended
-      .flatMap((each) => each.literals)
-      .reduce((sum, each) => sum + each.captured, 0);
-    const kept = command.name === 'APPEND' ? command : { ...command, unit: withoutLiterals(command.unit) };
+    const { name, unit } = command;
+    const isAppend = name === 'APPEND';
+    const mailbox = isAppend || name === 'SELECT' || name === 'EXAMINE' ? mailboxArgument(command) : null;
+    const appended = isAppend ? appendedMessages(command) : noMessages;
+    let appendedBytes = 0;
+    for (const { literals } of appended) for (const { captured } of literals) appendedBytes += captured;
     const login = this.#logins.begin(command);
-    const cost = costOf(kept);
-    const waiting = { command: kept, mailbox, login, appended, appendedBytes, cost };
+    const begun = startOf(unit);
+    const cost = costOf(command);
+    const waiting = { name, isRefused: unit.refused, begun, mailbox, login, appended, appendedBytes, cost };
     // A tag used again: its first answer was not captured.
     this.#answer(command.tag, undefined);
     this.#unanswered.set(command.tag, waiting);
@@ -188,7 +193,7 @@ export class Session {
     }
     const mismatch = unit.fragments.some((each) => each.kind === 'literal' && each.mismatch);
     if (mismatch) this.#events.push(mismatchAnomaly(startOf(unit)));
-    const text = firstText(unit)?.bytes.toString('latin1', 0, 65_536) ?? '';
+    const text = firstText(unit)?.latin1(0, 65_536) ?? '';
     const expunge = /^\* (\d{1,10}) EXPUNGE\b/i.exec(text);
     if (expunge) this.#mailbox.expunge(Number(expunge[1]));
     const vanished = /^\* VANISHED ([\d:,]+)/i.exec(text);
@@ -226,10 +231,9 @@ export class Session {
     this.#requested.remove(tag);
     this.#appendedBytes -= answered.appendedBytes;
     this.#unansweredCost -= answered.cost;
-    const { name, unit } = answered.command;
-    switch (name) {
+    switch (answered.name) {
       case 'APPEND':
-        if (unit.refused && status !== 'OK') this.#events.push({ kind: 'tally', what: 'refused' });
+        if (answered.isRefused && status !== 'OK') this.#events.push({ kind: 'tally', what: 'refused' });
         for (const appended of answered.appended) this.#appended(answered, appended, status);
         break;
       case 'LOGIN':
@@ -380,8 +384,7 @@ export class Session {
   #forgetOldest(): void {
     const [oldest] = this.#unanswered.keys();
     if (oldest === undefined) return;
-    const unit = this.#unanswered.get(oldest)?.command.unit;
-    const place = unit && startOf(unit);
+    const place = this.#unanswered.get(oldest)?.begun;
     this.#answer(oldest, undefined);
     const detail = `too many IMAP commands unanswered: going on without the answers`;
     this.#limit('dialogue.queue-limit', place, detail);
@@ -399,9 +402,4 @@ export class Session {
   #limit(code: Anomaly['code'], place: Place | undefined, detail: string): void {
     this.#events.push(anomaly(code, `frame ${place?.seen.frame ?? 0}`, detail));
   }
-}
-
-function firstText(unit: Unit): Text | undefined {
-  const first = unit.fragments[0];
-  return first?.kind === 'text' ? first : undefined;
 }

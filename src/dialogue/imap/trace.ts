@@ -1,7 +1,7 @@
 /** Commands and responses as `mailproc explain` shows them: no literals, no secrets. */
 import type { Sender, Sighting } from '../../stream/types.ts';
 import type { Trace } from '../types.ts';
-import type { Unit } from './fragmentizer.ts';
+import type { Unit } from './unit.ts';
 
 const TEXT_LENGTH_MAX = 200;
 
@@ -30,6 +30,6 @@ function textOf(unit: Unit): string {
 
 function hidden(unit: Unit, what: 'secret' | 'noise'): string {
   const first = unit.fragments[0];
-  const line = first?.kind === 'text' ? first.bytes.toString('latin1', 0, 10).toUpperCase() : '';
+  const line = first?.kind === 'text' ? first.latin1(0, 10).toUpperCase() : '';
   return what === 'noise' && line === 'DONE' ? 'DONE' : '***';
 }

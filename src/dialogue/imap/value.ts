@@ -5,7 +5,8 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Place } from '../half-stream.ts';
 import { heapOctets, type Octets } from '../octets.ts';
-import type { Literal, Text, Unit } from './fragmentizer.ts';
+import type { Text } from './text.ts';
+import type { Literal, Unit } from './unit.ts';
 
 interface Atom {
   readonly kind: 'atom';
@@ -13,7 +14,7 @@ interface Atom {
   readonly text: string;
 }
 
-/** A quoted string or a literal. */
+/** A quoted string, which dies with the event that is read, or a literal. */
 export interface Str {
   readonly kind: 'string';
   /** Quoting undone; of a literal what was captured. */
@@ -28,6 +29,8 @@ interface List {
 }
 
 export type Value = Atom | Str | List;
+
+const itemNameLengthMax = 2000;
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
@@ -78,8 +81,8 @@ export class ValueReader {
     const text = this.#text();
     if (text === undefined) return '';
     const start = this.#at;
-    while (this.#at < text.bytes.length && !endsAtom(text.bytes[this.#at])) this.#at++;
-    return text.bytes.toString('latin1', start, this.#at);
+    while (this.#at < text.length && !endsAtom(text.octet(this.#at))) this.#at++;
+    return text.latin1(start, this.#at);
   }
 
   /** A FETCH item's name: `BODY[HEADER.FIELDS (FROM "To")]<0>` holds spaces and parentheses. */
@@ -87,23 +90,36 @@ export class ValueReader {
     let name = '';
     let bracketed = false;
     let quoted = false;
+    let text = this.#text();
+    let start = this.#at;
     for (;;) {
       const octet = this.#octet();
+      if (this.#text() !== text) {
+        // Texts can follow one another, too.
+        if (text !== undefined) name += text.latin1(start);
+        text = this.#text();
+        start = 0;
+      }
       if (octet === undefined) {
+        if (text !== undefined) name += text.latin1(start, this.#at);
         // A field name may itself be a literal.
         const literal = bracketed ? this.#takeLiteral() : undefined;
-        if (literal === undefined) return name;
+        if (literal === undefined) return name.slice(0, itemNameLengthMax);
         const { octets } = literal.content;
-        if (name.length < 2000) name += octets.read(0, Math.min(octets.length, 100)).toString('latin1');
+        if (name.length < itemNameLengthMax)
+          name += octets.read(0, Math.min(octets.length, 100)).toString('latin1');
+        text = this.#text();
+        start = this.#at;
         continue;
       }
-      if (!bracketed && endsAtom(octet)) return name;
+      if (!bracketed && endsAtom(octet)) break;
       if (octet === QUOTE) quoted = !quoted;
       if (!quoted && octet === OPEN_BRACKET) bracketed = true;
       if (!quoted && octet === CLOSE_BRACKET) bracketed = false;
-      if (name.length < 2000) name += String.fromCharCode(octet);
       this.#at++;
     }
+    if (text !== undefined) name += text.latin1(start, this.#at);
+    return name.slice(0, itemNameLengthMax);
   }
 
   /** The next value with everything inside it; undefined at a `)` or the end. */
@@ -161,8 +177,8 @@ export class ValueReader {
     const start = this.#at + 1;
     let end = start;
     let escaped = false;
-    while (end < text.bytes.length && text.bytes[end] !== QUOTE) {
-      if (text.bytes[end] === BACKSLASH) {
+    while (end < text.length && text.octet(end) !== QUOTE) {
+      if (text.octet(end) === BACKSLASH) {
         escaped = true;
         end++;
       }
@@ -192,7 +208,7 @@ export class ValueReader {
     for (;;) {
       const text = this.#text();
       if (text === undefined) return undefined;
-      const octet = text.bytes[this.#at];
+      const octet = text.octet(this.#at);
       const announces = octet === OPEN_BRACE || octet === TILDE;
       if (octet !== undefined && !(announces && this.#literalComes())) return octet;
       if (octet !== undefined || this.#fragments[this.#index + 1]?.kind !== 'text') return undefined;
@@ -206,11 +222,10 @@ export class ValueReader {
     const fragment = this.#fragments[this.#index];
     if (fragment?.kind === 'literal') return true;
     if (fragment === undefined || this.#fragments[this.#index + 1]?.kind !== 'literal') return false;
-    const { bytes } = fragment;
-    const rest = bytes.length - this.#at;
+    const rest = fragment.length - this.#at;
     if (rest === 0) return true;
     // The longest announcement is `~{999999999999999+}`.
-    return rest <= 20 && /^~?\{\d+\+?\}$/.test(bytes.toString('latin1', this.#at));
+    return rest <= 20 && /^~?\{\d+\+?\}$/.test(fragment.latin1(this.#at));
   }
 
   #takeLiteral(): Literal | undefined {
