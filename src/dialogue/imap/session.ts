@@ -10,17 +10,9 @@ import type { Place } from '../half-stream.ts';
 import type { DialogueMemory } from '../octets.ts';
 import type { DialogueEvent, LayerName } from '../types.ts';
 import { type AssembledMail, Assembly } from './assembly.ts';
-import {
-  type AppendedMessage,
-  appendedMessages,
-  type Command,
-  costOf,
-  firstText,
-  mailboxArgument,
-  startOf,
-} from './command.ts';
+import { type AppendedMessage, type Command, firstText, startOf } from './command.ts';
 import { type FetchedContent, type FetchResponse, fetchResponse } from './fetch.ts';
-import { type Login, Logins } from './logins.ts';
+import { Logins } from './logins.ts';
 import { MailboxState } from './mailbox-state.ts';
 import type { Orphan } from './orphan.ts';
 import {
@@ -36,6 +28,7 @@ import {
 import { RequestedPieces } from './requested-pieces.ts';
 import type { SectionItem } from './section.ts';
 import type { Unit } from './unit.ts';
+import { type WaitingCommand, waitingCommand } from './waiting-command.ts';
 
 /** Answers that came before their commands; more than these are only in hostile traffic. */
 const EARLY_ANSWERS_MAX = 256;
@@ -46,29 +39,12 @@ interface CutContent {
   readonly uid: number | undefined;
 }
 
-interface Unanswered {
-  readonly name: string;
-  /** Its last literal was refused. */
-  readonly isRefused: boolean;
-  readonly begun: Place | undefined;
-  /** Mailbox of SELECT, EXAMINE and APPEND. */
-  readonly mailbox: string | null;
-  /** Of LOGIN and AUTHENTICATE: who claims to log in; the answer tells whether it is true. */
-  readonly login: Login | undefined;
-  readonly appended: readonly AppendedMessage[];
-  readonly appendedBytes: number;
-  /** Octets that it takes beside those of mails. */
-  readonly cost: number;
-}
-
-const noMessages: readonly AppendedMessage[] = [];
-
 export class Session {
   readonly #connection: Connection;
   readonly #memory: DialogueMemory;
   readonly #mailbox = new MailboxState();
   readonly #assembly: Assembly;
-  readonly #unanswered = new Map<string, Unanswered>();
+  readonly #unanswered = new Map<string, WaitingCommand>();
   #layer: LayerName = 'plain';
   #events: DialogueEvent[] = [];
   readonly #logins = new Logins();
@@ -142,24 +118,15 @@ export class Session {
   command(command: Command): void {
     if (this.#unanswered.size >= dialogueLimits.unansweredMax) this.#forgetOldest();
     while (this.#unansweredCost > this.#memory.unreadBytesMax) this.#forgetOldest();
-    const { name, unit } = command;
-    const isAppend = name === 'APPEND';
-    const mailbox = isAppend || name === 'SELECT' || name === 'EXAMINE' ? mailboxArgument(command) : null;
-    const appended = isAppend ? appendedMessages(command) : noMessages;
-    let appendedBytes = 0;
-    for (const { literals } of appended) for (const { captured } of literals) appendedBytes += captured;
-    const login = this.#logins.begin(command);
-    const begun = startOf(unit);
-    const cost = costOf(command);
-    const waiting = { name, isRefused: unit.refused, begun, mailbox, login, appended, appendedBytes, cost };
+    const waiting = waitingCommand(command, this.#logins.begin(command));
     // A tag used again: its first answer was not captured.
     this.#answer(command.tag, undefined);
     this.#unanswered.set(command.tag, waiting);
     this.#requested.add(command);
-    this.#appendedBytes += appendedBytes;
-    this.#unansweredCost += cost;
+    this.#appendedBytes += waiting.appendedBytes;
+    this.#unansweredCost += waiting.cost;
     const early = this.#early.get(command.tag);
-    if (early !== undefined || (this.#serverIsSilent && appended.length > 0))
+    if (early !== undefined || (this.#serverIsSilent && waiting.appended.length > 0))
       this.#answer(command.tag, early);
     this.#early.delete(command.tag);
     this.#boundAppended();
@@ -344,7 +311,11 @@ export class Session {
     });
   }
 
-  #appended(answered: Unanswered, message: AppendedMessage, status: 'OK' | 'NO' | 'BAD' | undefined): void {
+  #appended(
+    answered: WaitingCommand,
+    message: AppendedMessage,
+    status: 'OK' | 'NO' | 'BAD' | undefined,
+  ): void {
     const [first] = message.literals;
     const final = message.literals.at(-1);
     if (first === undefined || final === undefined) return;
