@@ -5,6 +5,7 @@
 import { dialogueLimits } from '../core/limits.ts';
 import type { StreamData, StreamGap } from '../stream/types.ts';
 import { DataPiece, type Place } from './data-piece.ts';
+import { added, none } from './few.ts';
 import { Line } from './line.ts';
 
 export { type Place, placeAt } from './data-piece.ts';
@@ -24,12 +25,10 @@ export interface Run {
 type Piece = DataPiece | StreamGap;
 
 const noBytes = Buffer.alloc(0);
-/** Of most streams nothing waits: they need no array of their own. */
-const noPieces: Piece[] = [];
 
 export class HalfStream {
   readonly #lineBytesMax: number;
-  #pieces: Piece[] = noPieces;
+  #pieces: Piece[] = none;
   /** First piece not read yet, and the octets of it that were read. */
   #head = 0;
   #offset = 0;
@@ -103,9 +102,7 @@ export class HalfStream {
 
   #append(piece: Piece): void {
     this.#overheadBytes += overheadOf(piece);
-    // An array that grows has room for many.
-    if (this.isEmpty) this.#pieces = [piece];
-    else this.#pieces.push(piece);
+    this.#pieces = added(this.#pieces, piece);
   }
 
   /** Unread octets, those behind a gap included. */
@@ -336,7 +333,7 @@ export class HalfStream {
     this.#searchAgain();
     // Let go of what was read, in amortised constant time, and at once where that is all: most conversations wait.
     if (this.#head === this.#pieces.length) {
-      this.#pieces = noPieces;
+      this.#pieces = none;
       this.#head = 0;
     } else if (this.#head >= 64 && this.#head * 2 >= this.#pieces.length) {
       this.#pieces = this.#pieces.slice(this.#head);

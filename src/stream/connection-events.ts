@@ -17,7 +17,9 @@ interface Described {
 export class ConnectionEvents {
   readonly #run: RunState;
   readonly #described: Described;
+  /** While it is open. */
   #connection: Connection | undefined;
+  #isOpened = false;
   #consumer: StreamConsumer | undefined;
   #clientIsFirst = true;
   #state: 'unopened' | 'open' | 'ignored' | 'closed' = 'unopened';
@@ -31,7 +33,7 @@ export class ConnectionEvents {
   }
 
   get opened(): boolean {
-    return this.#connection !== undefined;
+    return this.#isOpened;
   }
 
   /** Nobody is interested any more. */
@@ -89,6 +91,8 @@ export class ConnectionEvents {
       this.#consumer?.receive({ kind: 'close', side: 'both', reason });
     }
     this.#consumer = undefined;
+    // Thousands of closed connections are remembered for stragglers.
+    this.#connection = undefined;
     this.#state = 'closed';
   }
 
@@ -104,6 +108,7 @@ export class ConnectionEvents {
     const connection = this.#described.describe(counts.opened);
     if (!connection.handshakeSeen) counts.midstreamStarts += 1;
     this.#connection = connection;
+    this.#isOpened = true;
     this.#consumer = observer.accept(connection, this.#firstCapture);
     this.#state = 'open';
     this.#send({ kind: 'open', connection });

@@ -18,6 +18,7 @@ export interface WaitingSegment {
 }
 
 const none: readonly WaitingSegment[] = [];
+const noAddress = Buffer.alloc(0);
 
 export class ConnectionStart {
   readonly #run: RunState;
@@ -156,8 +157,8 @@ export class ConnectionStart {
     const { sourcePort, targetPort, seconds, nanoseconds, frame, payloadOffset } = segment;
     return {
       // Who sent it is kept beside it; the addresses themselves are not asked for again.
-      sourceAddress: this.#flow.firstAddress,
-      targetAddress: this.#flow.secondAddress,
+      sourceAddress: noAddress,
+      targetAddress: noAddress,
       sourcePort,
       targetPort,
       sequence,

@@ -14,7 +14,7 @@
  *   it does not tell how much the other side had sent.
  */
 import { type Segment, TcpFlag } from '../packet/types.ts';
-import { addressText } from './address.ts';
+import type { KeptAddress } from './address-book.ts';
 import { ConnectionEvents } from './connection-events.ts';
 import { ConnectionStart } from './connection-start.ts';
 import { countDiscarded } from './counts.ts';
@@ -29,9 +29,9 @@ import type { CloseReason, Connection, Endpoint } from './types.ts';
 export class FollowedConnection implements Flow, RecencyLinks<FollowedConnection> {
   readonly hash: number;
   readonly fingerprint: number;
-  readonly firstAddress: Buffer;
+  readonly firstAddress: KeptAddress;
   readonly firstPort: number;
-  readonly secondAddress: Buffer;
+  readonly secondAddress: KeptAddress;
   readonly secondPort: number;
   /** Index of the capture file in which it was first seen. */
   readonly firstCapture: number;
@@ -60,9 +60,9 @@ export class FollowedConnection implements Flow, RecencyLinks<FollowedConnection
     this.hash = hash;
     this.fingerprint = fingerprint;
     this.firstCapture = run.capture;
-    this.firstAddress = run.keepAddress(segment.sourceAddress);
+    this.firstAddress = run.addresses.keep(segment.sourceAddress);
     this.firstPort = segment.sourcePort;
-    this.secondAddress = run.keepAddress(segment.targetAddress);
+    this.secondAddress = run.addresses.keep(segment.targetAddress);
     this.secondPort = segment.targetPort;
     this.#start = new ConnectionStart(run, this);
     this.#events = new ConnectionEvents(run, this);
@@ -89,7 +89,8 @@ export class FollowedConnection implements Flow, RecencyLinks<FollowedConnection
   /** FIN or RST have been seen, and octets before them perhaps not. A side never seen has no FIN to wait for. */
   get isEnding(): boolean {
     if (!this.#start.isOver) return this.#start.endWaits;
-    const [first, second] = [this.#first.end !== undefined, this.#second.end !== undefined];
+    const first = this.#first.end !== undefined;
+    const second = this.#second.end !== undefined;
     return this.#resetSeen || (first && (second || !this.#second.seen)) || (second && !this.#first.seen);
   }
 
@@ -246,16 +247,13 @@ export class FollowedConnection implements Flow, RecencyLinks<FollowedConnection
   /** Called when the connection opens. */
   describe(id: number): Connection {
     const { clientIsFirst, handshakeSeen } = this.#start;
-    const first = endpoint(this.firstAddress, this.firstPort);
-    const second = endpoint(this.secondAddress, this.secondPort);
-    const [client, server] = clientIsFirst ? [first, second] : [second, first];
+    const first: Endpoint = { address: this.firstAddress.text, port: this.firstPort };
+    const second: Endpoint = { address: this.secondAddress.text, port: this.secondPort };
+    const client = clientIsFirst ? first : second;
+    const server = clientIsFirst ? second : first;
     this.#events.clientIsFirst = clientIsFirst;
     return { id, client, server, handshakeSeen };
   }
-}
-
-function endpoint(address: Buffer, port: number): Endpoint {
-  return { address: addressText(address), port };
 }
 
 /**

@@ -20,18 +20,30 @@ export class Delivery {
 
   /** Delivers what is next, holds what comes too early, and forgets the rest. */
   take(segment: Segment, sender: Direction, position: number, arrival: number): void {
-    const { counts } = this.#run;
     const length = segment.payloadLength;
+    if (position === sender.next && sender.end === undefined && sender.held.count === 0) {
+      if (length > 0) this.#pass(segment, sender, length);
+      return;
+    }
+    const { counts } = this.#run;
     const wanted = Math.min(length, Math.max(0, (sender.end ?? Number.POSITIVE_INFINITY) - position));
     const known = Math.min(wanted, Math.max(0, sender.next - position));
     if (wanted < length) countDiscarded(counts, length - wanted, 'behind-fin');
     counts.duplicateOctets += known;
     if (known === wanted) return;
     const start = segment.payloadOffset + known;
-    // In order and nothing held: the usual case costs one view and one event.
     const bytes = segment.buffer.subarray(start, segment.payloadOffset + wanted);
     if (position > sender.next) this.#hold(sender, position, bytes, arrival);
     else this.#deliver(sender, bytes);
+  }
+
+  /** In order and nothing held: the usual case costs one view and one event. */
+  #pass(segment: Segment, sender: Direction, length: number): void {
+    const start = sender.next;
+    sender.next = start + length;
+    const { payloadOffset } = segment;
+    const bytes = segment.buffer.subarray(payloadOffset, payloadOffset + length);
+    this.#events.data(sender, bytes, sender.sequenceOf(start), this.#run.seen);
   }
 
   /** `bytes` start at `sender.next`; where held octets overlap them, those were captured first. */
@@ -72,7 +84,7 @@ export class Delivery {
     }
     const before = sender.held.octets;
     const countBefore = sender.held.count;
-    sender.held.insert(position, bytes, this.#run.seen, arrival);
+    sender.hold(position, bytes, this.#run.seen, arrival);
     this.#recount(sender, before, countBefore);
     this.#run.counts.duplicateOctets += bytes.length - (sender.held.octets - before);
     while (this.#holdsTooMuch(sender)) {

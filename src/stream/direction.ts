@@ -5,11 +5,15 @@
  */
 import { HeldOctets } from './held-octets.ts';
 import type { StreamLimits } from './run-state.ts';
+import type { Sighting } from './types.ts';
+
+/** In most connections nothing comes before its turn. */
+const nothingHeld = new HeldOctets();
 
 export class Direction {
   /** Whether its sender is the first endpoint of the connection. */
   readonly isFirst: boolean;
-  readonly held = new HeldOctets();
+  held = nothingHeld;
   /** Any segment of it was captured: in captures of one direction the other is never seen. */
   seen = false;
   /** It is known which sequence number has position 0. */
@@ -65,6 +69,12 @@ export class Direction {
     if (this.#otherOrigin !== undefined && this.untouched && sequence === this.#otherOrigin) {
       this.beginAgain(sequence);
     }
+  }
+
+  /** Copies octets that come before their turn, see `HeldOctets`. */
+  hold(position: number, bytes: Buffer, seen: Sighting, arrival: number): void {
+    if (this.held === nothingHeld) this.held = new HeldOctets();
+    this.held.insert(position, bytes, seen, arrival);
   }
 
   /** The position nearest to `next`. */

@@ -3,6 +3,7 @@
  * fixed offsets and allocate nothing: most packets of a capture are of no interest and get no further.
  */
 import type { Segment } from '../packet/types.ts';
+import { wordAt } from './address-book.ts';
 
 /** 32 bits, signed. The same `seed` gives the same hash in every run and every worker. */
 export function flowHash(segment: Segment, seed: number): number {
@@ -23,12 +24,6 @@ function endpointHash(address: Buffer, port: number, seed: number): number {
     hash = mix((hash + 0x9e3779b9) ^ wordAt(address, offset));
   }
   return hash;
-}
-
-/** By plain indices: for each packet a method of `Buffer` shows in the profile. */
-function wordAt(address: Buffer, at: number): number {
-  const high = ((address[at] ?? 0) << 8) | (address[at + 1] ?? 0);
-  return (high << 16) | ((address[at + 2] ?? 0) << 8) | (address[at + 3] ?? 0);
 }
 
 /** Every bit of the argument changes every bit of the result (the finalizer of MurmurHash3). */

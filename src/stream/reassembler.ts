@@ -101,13 +101,14 @@ export class Reassembler {
     const hash = flowHash(segment, this.#seed);
     const known = this.#table.find(segment, hash);
     if (known === undefined && !this.#opensConnection(segment, hash)) return;
-    const connection = this.#connectionFor(segment, hash, known);
+    const sentByFirst = known === undefined || isSentByFirst(known, segment);
+    const connection = this.#connectionFor(segment, hash, known, sentByFirst);
     if (connection.closed) {
       countDiscarded(counts, segment.payloadLength, 'after-close');
       return;
     }
     connection.lastSeconds = this.#clock.seconds;
-    connection.receive(segment, isSentByFirst(connection, segment));
+    connection.receive(segment, connection !== known || sentByFirst);
     this.#shelve(connection);
     while (this.#run.observer.isCrowded?.() === true && this.#open.oldest !== undefined) {
       this.#closeLongestIdle('connections hold too much together');
@@ -131,8 +132,13 @@ export class Reassembler {
     return false;
   }
 
-  #connectionFor(segment: Segment, hash: number, known: FollowedConnection | undefined): FollowedConnection {
-    if (known?.startsAnew(segment, isSentByFirst(known, segment)) === false) {
+  #connectionFor(
+    segment: Segment,
+    hash: number,
+    known: FollowedConnection | undefined,
+    sentByFirst: boolean,
+  ): FollowedConnection {
+    if (known?.startsAnew(segment, sentByFirst) === false) {
       if (known.shelf !== 'none') this.#listOf(known.shelf).touch(known);
       return known;
     }

@@ -1,6 +1,7 @@
 /** What the connections of one run share: where events go, what was counted, and what is seen just now. */
 import type { streamLimits } from '../core/limits.ts';
 import type { Segment } from '../packet/types.ts';
+import { AddressBook } from './address-book.ts';
 import { emptyCounts } from './counts.ts';
 import type { Sighting, StreamObserver } from './types.ts';
 
@@ -11,14 +12,12 @@ export interface MailPorts {
   has(port: number): boolean;
 }
 
-/** Few, for the slab lives as long as one of its addresses is needed. */
-const addressSlabBytes = 4096;
-
 export class RunState {
   readonly observer: StreamObserver;
   readonly mailPorts: MailPorts;
   readonly limits: StreamLimits;
   readonly counts = emptyCounts();
+  readonly addresses = new AddressBook();
   /** Octets held in all connections, `heldSegmentBytes` added for each segment. */
   heldCost = 0;
   // Numbers instead of the segment: that is one reused object and shows another packet after the run's end.
@@ -29,8 +28,6 @@ export class RunState {
   #ipLength = 0;
   #ttl = 0;
   #sighting: Sighting | undefined;
-  #addresses = Buffer.alloc(0);
-  #addressesUsed = 0;
   #secondsNs = 0n;
   #secondsOfNs = 0;
 
@@ -54,18 +51,6 @@ export class RunState {
   /** Goes back to something seen before, whose octets were held. */
   lookAgain(sighting: Sighting): void {
     this.#sighting = sighting;
-  }
-
-  /** A copy. Addresses share buffers of their own: one each would cost many times their octets. */
-  keepAddress(address: Buffer): Buffer {
-    if (this.#addressesUsed + address.length > this.#addresses.length) {
-      this.#addresses = Buffer.allocUnsafeSlow(addressSlabBytes);
-      this.#addressesUsed = 0;
-    }
-    const start = this.#addressesUsed;
-    this.#addressesUsed += address.length;
-    address.copy(this.#addresses, start);
-    return this.#addresses.subarray(start, this.#addressesUsed);
   }
 
   /** Index of the capture file that is read. */

@@ -48,6 +48,30 @@ test('HalfStream.push copies: the view of an event may change afterwards', () =>
   assert.equal(shown(half.takeLine()), 'text|lf');
 });
 
+test('HalfStream.settle copies what is unread of an event that was lent, and nothing of another', () => {
+  const half = new HalfStream();
+  const first = data('one\ntw', 1, 1);
+  half.lend(first);
+  assert.equal(shown(half.takeLine()), 'one|lf');
+  assert.equal(half.takeLine(), undefined);
+  half.settle();
+  first.bytes.fill(0x78);
+  const second = data('o\nthree\nrest', 7, 2);
+  half.lend(second);
+  const line = half.takeLine();
+  assert.equal(shown(line), 'two|lf');
+  assert.deepEqual([line?.start.sequence, line?.start.seen.frame, line?.last.frame], [5, 1, 2]);
+  const run = half.takeRun(100);
+  assert.equal(run?.bytes.toString(), 'three\nrest');
+  if (run) half.putBack([{ bytes: run.bytes.subarray(2), start: { ...run.start, sequence: 11 } }]);
+  half.settle();
+  second.bytes.fill(0x78);
+  assert.equal(shown(half.takeLine()), 'ree|lf');
+  assert.equal(half.place?.sequence, 15);
+  assert.equal(shown(half.takeFragment()), 'rest|cut');
+  assert.equal(half.heldBytes, 0);
+});
+
 test('HalfStream keeps a gap in its place and cuts the line before it', () => {
   const half = halfOf(data('cut'), gap(5), data('next\n'));
   assert.equal(half.takeGap(), undefined);

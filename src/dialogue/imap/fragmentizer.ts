@@ -8,6 +8,7 @@
 import { type Anomaly, anomaly } from '../../core/anomaly.ts';
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Sender, StreamData, StreamGap } from '../../stream/types.ts';
+import { added, none } from '../few.ts';
 import { HalfStream, type Line, type Place } from '../half-stream.ts';
 import { MessageCollector } from '../message-collector.ts';
 import type { DialogueMemory } from '../octets.ts';
@@ -48,7 +49,6 @@ const fragmentCost = 500;
 
 const CLOSE_BRACE = 0x7d;
 const LINE_END_BYTES = 2;
-const none: (Text | Literal)[] = [];
 const nowhere: Place = { sequence: 0, seen: { capture: 0, frame: 0, timestampNs: 0n, ipLength: 0, ttl: 0 } };
 
 export class Fragmentizer {
@@ -308,13 +308,8 @@ export class Fragmentizer {
     this.#literalBytes += literal.collector.keptBytes;
     const content = literal.collector.finish(literal.start);
     const { length, captured } = literal;
-    this.#add({ kind: 'literal', length, content, captured, mismatch });
-  }
-
-  /** An array that grows has room for many. */
-  #add(fragment: Text | Literal): void {
-    if (this.#fragments.length === 0) this.#fragments = [fragment];
-    else this.#fragments.push(fragment);
+    const fragment: Literal = { kind: 'literal', length, content, captured, mismatch };
+    this.#fragments = added(this.#fragments, fragment);
   }
 
   #keepText(line: Line): Text {
@@ -323,7 +318,7 @@ export class Fragmentizer {
     const full =
       this.#fragments.length >= dialogueLimits.fragmentsMax || this.#textBytes > dialogueLimits.lineBytesMax;
     if (full && this.#fragments.length > 0) this.#shortened = true;
-    if (!this.#shortened) this.#add(text);
+    if (!this.#shortened) this.#fragments = added<Text | Literal>(this.#fragments, text);
     return text;
   }
 

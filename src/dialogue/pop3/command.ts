@@ -16,11 +16,19 @@ export type AnswerForm = 'line' | 'listing' | 'mail';
 /** Listings without argument, single lines with one (RFC 1939 §5, RFC 2449 §5, RFC 6856 §3.2). */
 const listsWithoutArgument: ReadonlySet<string> = new Set(['LIST', 'UIDL', 'CAPA', 'AUTH', 'LANG', 'HELP']);
 
+const whiteSpace = /\s/;
+
 export function parseCommand(line: Line): Command {
   // Thousands may wait for their answers: an endless line must not be kept for each.
   const text = line.text(dialogueLimits.commandBytesMax);
-  const [start = '', verb = ''] = /^\s*(\S*)/.exec(text) ?? [];
-  return { verb: verb.toUpperCase(), argument: text.slice(start.length).trim(), seen: line.start.seen };
+  const trimmed = text.trim();
+  const end = trimmed.search(whiteSpace);
+  const verb = end < 0 ? trimmed : trimmed.slice(0, end);
+  return {
+    verb: verb.toUpperCase(),
+    argument: end < 0 ? '' : trimmed.slice(end).trim(),
+    seen: line.start.seen,
+  };
 }
 
 export function answerForm({ verb, argument }: Command): AnswerForm {

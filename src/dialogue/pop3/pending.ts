@@ -1,7 +1,7 @@
 /** What the client asked for and the server has still to answer. */
 import { dialogueLimits } from '../../core/limits.ts';
 import type { DialogueMemory } from '../octets.ts';
-import type { SaslExchange } from '../sasl.ts';
+import { SaslExchange } from '../sasl.ts';
 import type { Command } from './command.ts';
 
 export interface Pending {
@@ -16,6 +16,16 @@ export const pendingCost = 400;
 /** So many commands are not kept for answers that do not come. */
 export function areTooMany(count: number, memory: DialogueMemory): boolean {
   return count >= dialogueLimits.unansweredMax || count * pendingCost > memory.unreadBytesMax;
+}
+
+export function pendingOf(command: Command): Pending {
+  return { command, exchange: command.verb === 'AUTH' ? exchangeOf(command) : undefined };
+}
+
+/** Without a mechanism AUTH lists those there are. */
+function exchangeOf({ argument }: Command): SaslExchange | undefined {
+  const [mechanism = '', initialResponse] = argument.split(/\s+/, 2);
+  return mechanism === '' ? undefined : new SaslExchange(mechanism, initialResponse);
 }
 
 /** What follows from the client is commands, whatever the answer will be. */

@@ -6,16 +6,16 @@
  * client is not captured, answers are told apart by what they look like.
  */
 import type { Connection, Sighting, StreamEvent, StreamGap } from '../../stream/types.ts';
+import { added, none, withoutFirst } from '../few.ts';
 import { HalfStream, type Line, type Place } from '../half-stream.ts';
 import { takeRest } from '../layer-rest.ts';
 import { Outbox } from '../outbox.ts';
-import { SaslExchange } from '../sasl.ts';
 import { isBefore } from '../sighting-order.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName } from '../types.ts';
 import { answersLost } from './answers-lost.ts';
 import { type AnswerForm, answerForm, type Command, parseCommand, withoutSecrets } from './command.ts';
 import type { MailText } from './mail-text.ts';
-import { areTooMany, isTransmission, letsReadOn, type Pending, pendingCost } from './pending.ts';
+import { areTooMany, isTransmission, letsReadOn, type Pending, pendingCost, pendingOf } from './pending.ts';
 import { firstLine, guessAnswerForm, isAnswerLine, secondLine } from './server-only.ts';
 import { type Doubt, Session } from './session.ts';
 import { ShiftedAnswers } from './shifted-answers.ts';
@@ -42,7 +42,7 @@ export class Pop3Decoder implements DialogueDecoder {
   readonly #client = new HalfStream();
   readonly #server = new HalfStream();
   #reading: Reading = answers;
-  #pending: Pending[] = [];
+  #pending: Pending[] = none;
   /** The server asked for the next line of a SASL exchange. */
   #isSaslTurn = false;
   /** The server asked for a text, which ends in a line of one dot. */
@@ -125,10 +125,7 @@ export class Pop3Decoder implements DialogueDecoder {
 
   #receiveCommand(command: Command): void {
     this.#out.trace('client', () => withoutSecrets(command), command.seen);
-    const [mechanism = '', initialResponse] = command.argument.split(/\s+/, 2);
-    const isExchange = command.verb === 'AUTH' && mechanism !== '';
-    const exchange = isExchange ? new SaslExchange(mechanism, initialResponse) : undefined;
-    this.#pending.push({ command, exchange });
+    this.#pending = added(this.#pending, pendingOf(command));
     this.#shifted.noteCommand(command);
   }
 
@@ -148,14 +145,14 @@ export class Pop3Decoder implements DialogueDecoder {
     if (line.length !== 1 || line.octet(0) !== 0x2e) return true;
     this.#isTextTurn = false;
     const command = { verb: 'XTND', argument: '', seen: line.start.seen };
-    this.#pending.push({ command, exchange: undefined });
+    this.#pending = added(this.#pending, pendingOf(command));
     return true;
   }
 
   /** Commands that nobody answers are not kept for ever. */
   #boundClient(): boolean {
     if (this.#client.heldBytes <= this.#session.memory.unreadBytesMax) return false;
-    this.#pending = [];
+    this.#pending = none;
     this.#lossy = true;
     this.#noteLimit(this.#client.place);
     return true;
@@ -229,15 +226,14 @@ export class Pop3Decoder implements DialogueDecoder {
   #receiveAnswer(line: Line, pending: Pending | undefined, isGreeting: boolean): void {
     const text = line.text(1024);
     this.#out.trace('server', () => text, line.start.seen);
-    const isContinuation = /^\+(?:\s|$)/.test(text);
-    if (isContinuation && pending?.exchange !== undefined) this.#isSaslTurn = true;
+    if (pending?.exchange !== undefined && /^\+(?:\s|$)/.test(text)) this.#isSaslTurn = true;
     // Whatever is no answer was not asked for.
     if (!isAnswerLine(text) || isGreeting) return;
     const next = this.#pending[1]?.command;
     this.#doubt = this.#shifted.answered(pending?.command, next, line.start.seen);
     const isPositive = text.startsWith('+');
     if (pending !== undefined) {
-      this.#pending.shift();
+      this.#pending = withoutFirst(this.#pending);
       if (isPositive) this.#session.commandAnswered(pending.command, pending.exchange, text);
     }
     if (!isPositive) return;

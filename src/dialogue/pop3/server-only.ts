@@ -15,7 +15,8 @@ export function guessAnswerForm(next: string | undefined): AnswerForm {
 }
 
 export function isAnswerLine(line: string): boolean {
-  return answerLine.test(line);
+  // As nearly all are written.
+  return line === '+OK' || line.startsWith('+OK ') || answerLine.test(line);
 }
 
 /** The first line is a field of a header. */

@@ -27,8 +27,8 @@ export class Session {
   #claimedUser: string | null = null;
   #user: string | null = null;
   /** Octets of each mail, by its number. */
-  readonly #sizes = new Map<number, number>();
-  readonly #toldSizes = new Set<number>();
+  #sizes: Map<number, number> | undefined;
+  #toldSizes: Set<number> | undefined;
 
   constructor(connection: Connection, out: Outbox, memory: DialogueMemory = heapMemory) {
     this.memory = memory;
@@ -38,7 +38,7 @@ export class Session {
 
   /** Octets that the sizes take. */
   get cost(): number {
-    return this.#sizes.size * sizeCost;
+    return (this.#sizes?.size ?? 0) * sizeCost;
   }
 
   /** What a positive answer tells beside its lines; `exchange` of AUTH. */
@@ -95,7 +95,7 @@ export class Session {
       doubt === 'excerpt' ||
       (doubt === 'no mail' && !beginsLikeMail(found.octets.read(0, Math.min(found.octets.length, 128))));
     const message = isDoubtful && !this.#hasKnownSize(mail, found) ? withUnknownRest(found) : found;
-    const kind = kindOfMail(mail, message, ended, (number) => this.#sizes.get(number));
+    const kind = kindOfMail(mail, message, ended, (number) => this.#sizes?.get(number));
     if (kind === 'header-listing') this.#out.add({ kind: 'tally', what: 'header-listing' });
     const isWhole = ended && message.missing.length === 0;
     if (kind !== 'mail' || (!isWhole && message.octets.length === 0)) {
@@ -113,12 +113,14 @@ export class Session {
 
   /** A mail of a size that the server told is no excerpt of TOP. */
   #hasKnownSize(mail: MailText, { octets }: CollectedMessage): boolean {
-    return mail.announcedBytes === octets.length || this.#toldSizes.has(octets.length);
+    return mail.announcedBytes === octets.length || this.#toldSizes?.has(octets.length) === true;
   }
 
   #noteSize(message: number, size: number): void {
-    if (this.#sizes.size >= dialogueLimits.listedSizesMax || this.cost > this.memory.unreadBytesMax * 2)
-      return;
+    if (this.cost > this.memory.unreadBytesMax * 2) return;
+    this.#sizes ??= new Map();
+    this.#toldSizes ??= new Set();
+    if (this.#sizes.size >= dialogueLimits.listedSizesMax) return;
     this.#sizes.set(message, size);
     this.#toldSizes.add(size);
   }

@@ -15,16 +15,18 @@ export class ShiftedAnswers {
   /** The answer before was that of a lost command, or may have been. */
   #isLostCommandAnswered = false;
   #lastCommand: Command | undefined;
-  readonly #behindHole = new WeakSet<Command>();
-  readonly #nextToHole = new WeakSet<Command>();
-  readonly #beforeHole = new WeakSet<Command>();
+  /** Undefined where there was no hole, as in nearly all conversations. */
+  #behindHole: WeakSet<Command> | undefined;
+  #nextToHole: WeakSet<Command> | undefined;
+  #beforeHole: WeakSet<Command> | undefined;
   #lastAnswer: Sighting | undefined;
   /** Lines that TOPs ask for, and the first that did; two that differ are as good as many. */
-  readonly #excerpts = new Map<number, Sighting>();
+  #excerpts: Map<number, Sighting> | undefined;
 
   /** A hole stands behind the commands noted so far. */
   noteClientHole(): void {
     this.#clientHasHole = true;
+    this.#beforeHole ??= new WeakSet();
     if (this.#lastCommand !== undefined) this.#beforeHole.add(this.#lastCommand);
     this.#lastCommand = undefined;
   }
@@ -35,12 +37,20 @@ export class ShiftedAnswers {
   }
 
   noteCommand(command: Command): void {
-    if (this.#clientHasHole) this.#behindHole.add(command);
-    if (this.#clientHasHole && this.#lastCommand === undefined) this.#nextToHole.add(command);
+    if (this.#clientHasHole) this.#noteBehindHole(command);
     this.#lastCommand = command;
     const lines = excerptOf(command);
-    if (lines === undefined || this.#excerpts.size >= 2 || this.#excerpts.has(lines)) return;
+    if (lines === undefined) return;
+    this.#excerpts ??= new Map();
+    if (this.#excerpts.size >= 2 || this.#excerpts.has(lines)) return;
     this.#excerpts.set(lines, command.seen);
+  }
+
+  #noteBehindHole(command: Command): void {
+    this.#behindHole ??= new WeakSet();
+    this.#nextToHole ??= new WeakSet();
+    this.#behindHole.add(command);
+    if (this.#lastCommand === undefined) this.#nextToHole.add(command);
   }
 
   /** What the answer to `command` could be instead; `next` is the command behind it. */
@@ -54,7 +64,7 @@ export class ShiftedAnswers {
     // A mail hardly begins otherwise than with its header, and what was paired in a wrong way may go on so.
     if (!isShifted) return command !== undefined && this.#isLossy(command) ? 'no mail' : 'none';
     const own = excerptOf(command);
-    const others = [...this.#excerpts].filter(([lines]) => lines !== own);
+    const others = [...(this.#excerpts ?? [])].filter(([lines]) => lines !== own);
     return others.some(([, seen]) => isBefore(seen, answer)) ? 'excerpt' : 'no mail';
   }
 
@@ -63,12 +73,12 @@ export class ShiftedAnswers {
    * lost right before it was sent in the same flight, and its answer is still to come.
    */
   #mayAnswerLostCommand(command: Command): boolean {
-    if (this.#isAcrossHole) return this.#beforeHole.has(command);
-    return this.#nextToHole.has(command) && !this.#isLostCommandAnswered;
+    if (this.#isAcrossHole) return this.#beforeHole?.has(command) === true;
+    return this.#nextToHole?.has(command) === true && !this.#isLostCommandAnswered;
   }
 
   #isLossy(command: Command): boolean {
-    return this.#serverHasHole || this.#behindHole.has(command);
+    return this.#serverHasHole || this.#behindHole?.has(command) === true;
   }
 
   /** Octets are missing, and the command was asked before the one ahead of it was answered. */

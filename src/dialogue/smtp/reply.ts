@@ -1,6 +1,7 @@
 /** SMTP replies, RFC 5321 §4.2: three digits, continued while a hyphen follows them. */
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting, StreamData, StreamGap } from '../../stream/types.ts';
+import { added, none, withoutFirst } from '../few.ts';
 import { HalfStream, type Line } from '../half-stream.ts';
 
 export interface Reply {
@@ -20,8 +21,6 @@ export interface ReplyGap {
 
 /** Characters of a reply that are shown. */
 const textLengthMax = 200;
-
-const none: (Reply | ReplyGap)[] = [];
 
 /** The server's octets as replies, read no further than is asked for. */
 export class ReplyReader {
@@ -60,9 +59,7 @@ export class ReplyReader {
   take(): Reply | ReplyGap | undefined {
     this.peek();
     const next = this.#ready[0];
-    // An empty array holds on to its room.
-    if (this.#ready.length <= 1) this.#ready = none;
-    else this.#ready.shift();
+    this.#ready = withoutFirst(this.#ready);
     return next;
   }
 
@@ -77,7 +74,7 @@ export class ReplyReader {
     const gap = this.half.takeGap();
     if (gap !== undefined) {
       this.#endOpenReply();
-      this.#add({ kind: 'gap', seen: gap.seen });
+      this.#ready = added<Reply | ReplyGap>(this.#ready, { kind: 'gap', seen: gap.seen });
       return true;
     }
     const whole = this.half.takeLine();
@@ -102,18 +99,12 @@ export class ReplyReader {
       seen,
     };
     this.#open = isOpen ? reply : undefined;
-    if (!isOpen) this.#add(reply);
-  }
-
-  /** An array that grows has room for many. */
-  #add(reply: Reply | ReplyGap): void {
-    if (this.#ready.length === 0) this.#ready = [reply];
-    else this.#ready.push(reply);
+    if (!isOpen) this.#ready = added(this.#ready, reply);
   }
 
   /** Its end was lost; the code is known. If more of it follows, it is older than the next command. */
   #endOpenReply(): void {
-    if (this.#open !== undefined) this.#add(this.#open);
+    if (this.#open !== undefined) this.#ready = added(this.#ready, this.#open);
     this.#open = undefined;
   }
 

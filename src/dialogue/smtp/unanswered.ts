@@ -4,6 +4,7 @@
  */
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sighting } from '../../stream/types.ts';
+import { added, none, withoutFirst } from '../few.ts';
 import type { Outbox } from '../outbox.ts';
 import { isBefore } from '../sighting-order.ts';
 import { protocolText } from '../text.ts';
@@ -21,8 +22,6 @@ export interface Answered {
   readonly reply: Reply | null;
 }
 
-const none: Pending[] = [];
-
 export class Unanswered implements MatchContext {
   readonly #heard: Overheard;
   readonly #out: Outbox;
@@ -39,9 +38,7 @@ export class Unanswered implements MatchContext {
   }
 
   add(pending: Pending): void {
-    // An array that grows has room for many, in each of thousands of conversations.
-    if (this.#pending.length === 0) this.#pending = [pending];
-    else this.#pending.push(pending);
+    this.#pending = added(this.#pending, pending);
     this.#cost += costOf(pending);
   }
 
@@ -110,9 +107,7 @@ export class Unanswered implements MatchContext {
       if (reply === null) this.#noteMissing();
     }
     this.#cost -= costOf(first);
-    // An empty array holds on to its room.
-    if (this.#pending.length === 1) this.#pending = none;
-    else this.#pending.shift();
+    this.#pending = withoutFirst(this.#pending);
     if (reply !== null) this.#trace(reply);
     return { pending: first, reply };
   }
