@@ -95,7 +95,7 @@ class BodyReader {
     if (entity.depth >= messageLimits.depthMax || content.length === 0) return false;
     const place = { start: 0, end: content.length, depth: entity.depth + 1 };
     const inner = readEntity(content, place, this.#loss.tree);
-    if (inner.header.fields.length === 0) return false;
+    if (inner.header.size === 0) return false;
     entity.children.push(inner);
     this.#visitChildren(entity, content);
     return true;
@@ -188,7 +188,9 @@ class BodyReader {
 function isText(entity: Entity, parent: Entity | undefined, textsBefore: number): boolean {
   const { mediaType, disposition } = entity;
   const readable =
-    /^text\/(?:plain|html|enriched|richtext|x-[\w-]*markdown|markdown|rfc822-headers)$/.test(mediaType) ||
+    mediaType === 'text/plain' ||
+    mediaType === 'text/html' ||
+    /^text\/(?:enriched|richtext|x-[\w-]*markdown|markdown|rfc822-headers)$/.test(mediaType) ||
     /^message\/(?:delivery-status|disposition-notification|feedback-report|global-delivery-status|partial)$/.test(
       mediaType,
     );

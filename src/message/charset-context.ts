@@ -44,8 +44,9 @@ function charsetOfParts(root: Entity): string | undefined {
 }
 
 function charsetOfHeader(root: Entity): string | undefined {
-  for (const field of root.header.fields.slice(0, fieldsLookedAt)) {
-    const charset = charsetOfWords(field.value);
+  const { header } = root;
+  for (let index = 0; index < header.size && index < fieldsLookedAt; index++) {
+    const charset = charsetOfWords(header.value(index));
     if (charset !== undefined && charset !== 'windows-1252') return charset;
   }
   return undefined;

@@ -52,15 +52,27 @@ export function createEntity(header: Header, place: EntityPlace): Entity {
 /** A type without subtype is what RFC 2045 §5.2 says of an unreadable one: plain text, unless it has a boundary. */
 function mediaTypeOf(contentType: ParameterizedValue, defaultType: string): string {
   const { value } = contentType;
-  if (/^[^/]+\/[^/]+$/.test(value)) return value;
+  const slash = value.indexOf('/');
+  if (slash > 0 && slash < value.length - 1 && value.indexOf('/', slash + 1) < 0) return value;
   if (contentType.get('boundary') !== undefined) return 'multipart/mixed';
   if (value === 'html' || value === 'text/') return value === 'html' ? 'text/html' : 'text/plain';
   return value === '' ? defaultType : value === 'multipart' ? 'multipart/mixed' : 'text/plain';
 }
 
+/** As RFC 2045 §6.1 has them; what else there is, is looked at more closely. */
+const usualEncodings: ReadonlyMap<string, TransferEncoding> = new Map([
+  ['7bit', 'identity'],
+  ['8bit', 'identity'],
+  ['binary', 'identity'],
+  ['base64', 'base64'],
+  ['quoted-printable', 'quoted-printable'],
+]);
+
 /** Spellings met: `BASE64 (x)`, `base 64`, `"base64"`, `quoted/printable`, `quotedprintable`, `x-uue`, `8-bit`. */
 function transferEncodingOf(value: string | undefined): TransferEncoding {
   if (value === undefined) return 'identity';
+  const usual = usualEncodings.get(value);
+  if (usual !== undefined) return usual;
   const name = value
     .slice(0, 80)
     .toLowerCase()
@@ -75,7 +87,11 @@ export function isMultipart(entity: Entity): boolean {
   return entity.mediaType.startsWith('multipart/');
 }
 
+const embeddedMailTypes: ReadonlySet<string> = new Set(
+  ['rfc822', 'global', 'news', 'x-rfc822'].map((subtype) => `message/${subtype}`),
+);
+
 /** A mail inside the mail: RFC 2046 §5.2.1, RFC 6532 §3.7, and the news of old. */
 export function isEmbeddedMail(entity: Entity): boolean {
-  return /^message\/(?:rfc822|global|news|x-rfc822)$/.test(entity.mediaType);
+  return entity.mediaType.startsWith('message/') && embeddedMailTypes.has(entity.mediaType);
 }

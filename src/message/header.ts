@@ -10,13 +10,6 @@
  */
 import { messageLimits } from '../core/limits.ts';
 
-export interface HeaderField {
-  /** In lower case. */
-  readonly name: string;
-  /** Raw octets as Latin-1 with its folds, trimmed. */
-  readonly value: string;
-}
-
 export interface HeaderBlock {
   readonly header: Header;
   /** Offset of the first octet of the body. */
@@ -29,25 +22,64 @@ export interface HeaderBlock {
   readonly overLimit: boolean;
 }
 
-/** The fields of one entity in the order they were written. */
-export class Header {
-  readonly fields: readonly HeaderField[];
+/** Of each field: its start, behind its name, its value's start, behind its value; from the header's start on. */
+const offsetsOfField = 4;
 
-  constructor(fields: readonly HeaderField[]) {
-    this.fields = fields;
+/** The fields of one entity in the order they were written. Values are cut out when they are asked for: most never are. */
+export class Header {
+  /** The header's octets as Latin-1. */
+  readonly #block: string;
+  readonly #offsets: readonly number[];
+  /** In lower case. */
+  readonly #names: readonly string[];
+
+  constructor(block: string, offsets: readonly number[]) {
+    this.#block = block;
+    this.#offsets = offsets;
+    const names: string[] = [];
+    for (let at = 0; at < offsets.length; at += offsetsOfField) {
+      names.push(lowerCaseName(block.slice(offsets[at], offsets[at + 1])));
+    }
+    this.#names = names;
+  }
+
+  get size(): number {
+    return this.#names.length;
   }
 
   /** Value of the first field with this name (lower case): a second `Subject:` is not shown by any reader. */
   first(name: string): string | undefined {
-    for (const field of this.fields) {
-      if (field.name === name) return field.value;
-    }
-    return undefined;
+    const index = this.#names.indexOf(name);
+    return index < 0 ? undefined : this.value(index);
   }
 
   all(name: string): readonly string[] {
-    return this.fields.filter((field) => field.name === name).map((field) => field.value);
+    const values: string[] = [];
+    let index = this.#names.indexOf(name);
+    for (; index >= 0; index = this.#names.indexOf(name, index + 1)) values.push(this.value(index));
+    return values;
   }
+
+  /** Raw octets as Latin-1 with its folds, trimmed. */
+  value(index: number): string {
+    const at = index * offsetsOfField;
+    return this.#block.slice(this.#offsets[at + 2], this.#offsets[at + 3]).trim();
+  }
+}
+
+/** The usual spellings of usual fields: so each of these names is a single string, and compared as fast as a number. */
+const usualNames: ReadonlyMap<string, string> = new Map(
+  (
+    'From To Cc Reply-To Subject Date Message-ID Message-Id MIME-Version Mime-Version Content-Type ' +
+    'Content-Transfer-Encoding Content-Disposition Content-ID Received Return-Path X-Mailer User-Agent X-Priority ' +
+    'Importance References In-Reply-To DKIM-Signature'
+  )
+    .split(' ')
+    .map((name) => [name, name.toLowerCase()]),
+);
+
+function lowerCaseName(written: string): string {
+  return usualNames.get(written) ?? written.toLowerCase();
 }
 
 /** A field removed from its line: `\r\n\t` becomes `\t` (RFC 5322 §2.2.3). */
@@ -62,13 +94,6 @@ const tab = 0x09;
 const colon = 0x3a;
 const hyphen = 0x2d;
 
-interface Span {
-  readonly nameEnd: number;
-  readonly valueStart: number;
-  readonly start: number;
-  end: number;
-}
-
 /**
  * Reads the header that begins at `start`. `isDelimiter` tells whether the line at an offset is a
  * boundary of an enclosing multipart: it ends the entity even where the empty line is missing.
@@ -79,111 +104,128 @@ export function readHeader(
   end: number,
   isDelimiter: (lineStart: number) => boolean,
 ): HeaderBlock {
-  const spans: Span[] = [];
-  let current: Span | undefined;
-  let position = start;
-  let bodyStart: number | undefined;
-  let brokenLines = 0;
-  let overLimit = false;
-  while (position < end && bodyStart === undefined) {
-    const line = lineAt(source, position, end);
-    switch (kindOf(source, line, end, current, spans.length > 0, isDelimiter)) {
-      case 'empty':
-        bodyStart = line.next;
-        break;
-      case 'body':
-        bodyStart = position;
-        break;
-      case 'fold':
-        if (current !== undefined) current.end = line.end;
-        break;
-      case 'field': {
-        overLimit ||=
-          spans.length >= messageLimits.headerFieldsMax || position - start >= messageLimits.headerBytesMax;
-        current = overLimit ? undefined : spanOf(source, line);
-        if (current !== undefined) spans.push(current);
-        break;
-      }
-      case 'broken':
-        brokenLines++;
-        current = undefined;
-        break;
-      case 'mailbox':
-    }
-    position = line.next;
-  }
-  // A value that reaches over the limit is cut there, the fields before it are kept.
-  const last = spans.at(-1);
-  if (last !== undefined && last.end > start + messageLimits.headerBytesMax) {
-    last.end = start + messageLimits.headerBytesMax;
-    overLimit = true;
-  }
-  const cutOff = bodyStart === undefined && end > start && source[end - 1] !== lineFeed;
-  const header = new Header(fieldsOf(source, start, spans));
-  return { header, bodyStart: bodyStart ?? end, cutOff, brokenLines, overLimit };
-}
-
-interface Line {
-  readonly start: number;
-  /** Behind the last octet that is no line end. */
-  readonly end: number;
-  /** The next line's start. */
-  readonly next: number;
-  /** Behind the field name, -1 where the line is no field. */
-  readonly nameEnd: number;
-}
-
-function lineAt(source: Buffer, start: number, end: number): Line {
-  const next = nextLine(source, start, end);
-  const lineEnd = trimLineEnd(source, start, next);
-  return { start, end: lineEnd, next, nameEnd: fieldNameEnd(source, start, lineEnd) };
-}
-
-function spanOf(source: Buffer, line: Line): Span {
-  return {
-    start: line.start,
-    nameEnd: line.nameEnd,
-    valueStart: source.indexOf(colon, line.nameEnd) + 1,
-    end: line.end,
-  };
+  return new HeaderReader(source, start, end, isDelimiter).read();
 }
 
 /** `mailbox` is the `From ` line of an mbox file, no field wherever a program left it; `body` begins with this very line. */
 type LineKind = 'empty' | 'field' | 'fold' | 'mailbox' | 'broken' | 'body';
 
-function kindOf(
-  source: Buffer,
-  line: Line,
-  end: number,
-  current: Span | undefined,
-  anyField: boolean,
-  isDelimiter: (lineStart: number) => boolean,
-): LineKind {
-  if (line.end === line.start) return 'empty';
-  const first = source[line.start];
-  if (first === hyphen && isDelimiter(line.start)) return 'body';
-  if (first === space || first === tab) {
-    return isBlankSeparator(source, line.start, line.end, line.next, end) ? 'empty' : 'fold';
-  }
-  if (line.nameEnd >= 0) return 'field';
-  if (isMailboxSeparator(source, line.start, line.end)) return 'mailbox';
-  if (current !== undefined && continuesWithoutFold(source, line.start, current)) return 'fold';
-  return anyField && fieldFollows(source, line.next, end) ? 'broken' : 'body';
-}
+/** Offsets instead of an object for each line and field: there are as many of them as a small mail has words. */
+class HeaderReader {
+  readonly #source: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+  readonly #isDelimiter: (lineStart: number) => boolean;
+  /** As `Header` takes them. */
+  readonly #offsets: number[] = [];
+  /** A fold belongs to the last field: no line that is none was skipped behind it. */
+  #mayGoOn = false;
 
-function fieldsOf(source: Buffer, start: number, spans: readonly Span[]): HeaderField[] {
-  const last = spans.at(-1);
-  if (last === undefined) return [];
-  const block = source.toString('latin1', start, last.end);
-  return spans.map((span) => ({
-    name: block.slice(span.start - start, span.nameEnd - start).toLowerCase(),
-    value: block.slice(span.valueStart - start, span.end - start).trim(),
-  }));
+  constructor(source: Buffer, start: number, end: number, isDelimiter: (lineStart: number) => boolean) {
+    this.#source = source;
+    this.#start = start;
+    this.#end = end;
+    this.#isDelimiter = isDelimiter;
+  }
+
+  read(): HeaderBlock {
+    const source = this.#source;
+    const start = this.#start;
+    const end = this.#end;
+    let position = start;
+    let bodyStart: number | undefined;
+    let brokenLines = 0;
+    let overLimit = false;
+    while (position < end && bodyStart === undefined) {
+      const next = nextLine(source, position, end);
+      const lineEnd = trimLineEnd(source, position, next);
+      const nameEnd = fieldNameEnd(source, position, lineEnd);
+      switch (this.#kindOf(position, lineEnd, next, nameEnd)) {
+        case 'empty':
+          bodyStart = next;
+          break;
+        case 'body':
+          bodyStart = position;
+          break;
+        case 'fold':
+          if (this.#mayGoOn) this.#setLastEnd(lineEnd - start);
+          break;
+        case 'field':
+          overLimit ||= this.#isFull(position);
+          this.#mayGoOn = !overLimit;
+          if (!overLimit) this.#addField(position, nameEnd, lineEnd);
+          break;
+        case 'broken':
+          brokenLines++;
+          this.#mayGoOn = false;
+          break;
+        case 'mailbox':
+      }
+      position = next;
+    }
+    // A value that reaches over the limit is cut there, the fields before it are kept.
+    if (this.#lastEnd > messageLimits.headerBytesMax) {
+      this.#setLastEnd(messageLimits.headerBytesMax);
+      overLimit = true;
+    }
+    const cutOff = bodyStart === undefined && end > start && source[end - 1] !== lineFeed;
+    const header = new Header(source.toString('latin1', start, start + this.#lastEnd), this.#offsets);
+    return { header, bodyStart: bodyStart ?? end, cutOff, brokenLines, overLimit };
+  }
+
+  get #lastEnd(): number {
+    return this.#offsets.at(-1) ?? 0;
+  }
+
+  #setLastEnd(offset: number): void {
+    this.#offsets[this.#offsets.length - 1] = offset;
+  }
+
+  #isFull(position: number): boolean {
+    const fields = this.#offsets.length / offsetsOfField;
+    return fields >= messageLimits.headerFieldsMax || position - this.#start >= messageLimits.headerBytesMax;
+  }
+
+  #addField(position: number, nameEnd: number, lineEnd: number): void {
+    const start = this.#start;
+    let valueStart = nameEnd;
+    while (this.#source[valueStart] !== colon) valueStart++;
+    this.#offsets.push(position - start, nameEnd - start, valueStart + 1 - start, lineEnd - start);
+  }
+
+  #kindOf(position: number, lineEnd: number, next: number, nameEnd: number): LineKind {
+    if (lineEnd === position) return 'empty';
+    const source = this.#source;
+    const end = this.#end;
+    const first = source[position];
+    if (first === hyphen && this.#isDelimiter(position)) return 'body';
+    if (first === space || first === tab) {
+      return isBlankSeparator(source, position, lineEnd, next, end) ? 'empty' : 'fold';
+    }
+    if (nameEnd >= 0) return 'field';
+    if (isMailboxSeparator(source, position, lineEnd)) return 'mailbox';
+    if (this.#mayGoOn && this.#goesOnWithoutFold(position)) return 'fold';
+    return this.#offsets.length > 0 && fieldFollows(source, next, end) ? 'broken' : 'body';
+  }
+
+  /** Lost indentation: the line begins with an encoded word, or the one before ends with a comma or inside a word. */
+  #goesOnWithoutFold(position: number): boolean {
+    const source = this.#source;
+    if (source[position] === 0x3d && source[position + 1] === 0x3f) return true;
+    const end = this.#start + this.#lastEnd;
+    if (source[end - 1] === 0x2c) return true;
+    const valueStart = this.#start + (this.#offsets.at(-2) ?? 0);
+    const tail = source.toString('latin1', Math.max(valueStart, end - 100), end);
+    const opened = tail.lastIndexOf('=?');
+    return opened >= 0 && /^=\?[^?\s]+\?[bBqQ]\?[^?\s]*$/.test(tail.slice(opened));
+  }
 }
 
 function nextLine(source: Buffer, position: number, end: number): number {
-  const found = source.indexOf(lineFeed, position);
-  return found < 0 || found >= end ? end : found + 1;
+  // Lines of a header are so short that a call into the runtime would take longer.
+  let at = position;
+  while (at < end && source[at] !== lineFeed) at++;
+  return at < end ? at + 1 : end;
 }
 
 /** Offset behind the last octet of a line that is no line end; any number of CR counts as one. */
@@ -230,15 +272,6 @@ function isBlankSeparator(
 function isMailboxSeparator(source: Buffer, start: number, end: number): boolean {
   const quoted = source[start] === 0x3e ? 1 : 0;
   return end - start >= 5 && source.toString('latin1', start + quoted, start + quoted + 5) === 'From ';
-}
-
-/** Lost indentation: the line begins with an encoded word, or the one before ends with a comma or inside a word. */
-function continuesWithoutFold(source: Buffer, start: number, before: Span): boolean {
-  if (source[start] === 0x3d && source[start + 1] === 0x3f) return true;
-  if (source[before.end - 1] === 0x2c) return true;
-  const tail = source.toString('latin1', Math.max(before.valueStart, before.end - 100), before.end);
-  const opened = tail.lastIndexOf('=?');
-  return opened >= 0 && /^=\?[^?\s]+\?[bBqQ]\?[^?\s]*$/.test(tail.slice(opened));
 }
 
 const wellKnown =

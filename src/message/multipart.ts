@@ -66,7 +66,8 @@ class EntityReader {
   readonly #place: TreePlace;
   readonly #state: TreeState;
   readonly #open: OpenEntity[] = [];
-  readonly #boundaries = new OpenBoundaries();
+  /** undefined as long as there was none: most mails have none. */
+  #boundaries: OpenBoundaries | undefined;
   /** Length of the longest boundary so far: more of a line is never compared. */
   #longest = 0;
   #position: number;
@@ -90,7 +91,7 @@ class EntityReader {
   }
 
   #readToEnd(): void {
-    while (!this.#boundaries.isEmpty) {
+    while (this.#boundaries?.isEmpty === false) {
       const delimiter = this.#nextDelimiter();
       if (delimiter === undefined) break;
       this.#closeAbove(delimiter.level, this.#contentEnd(delimiter.lineStart), true);
@@ -152,6 +153,7 @@ class EntityReader {
   #push(entity: Entity, boundary: string | undefined): void {
     this.#open.push({ entity, boundary });
     if (boundary === undefined) return;
+    this.#boundaries ??= new OpenBoundaries();
     this.#boundaries.open(boundary, this.#open.length - 1);
     this.#longest = Math.max(this.#longest, boundary.length);
   }
@@ -179,7 +181,7 @@ class EntityReader {
     while (this.#open.length - 1 > level) {
       const closed = this.#open.pop();
       if (closed === undefined) return;
-      if (closed.boundary !== undefined) this.#boundaries.close(closed.boundary);
+      if (closed.boundary !== undefined) this.#boundaries?.close(closed.boundary);
       closed.entity.bodyEnd = Math.max(closed.entity.bodyStart, bodyEnd);
       closed.entity.delimited = delimited;
     }
@@ -214,7 +216,13 @@ class EntityReader {
 
   #delimiterAt(lineStart: number): Delimiter | undefined {
     const source = this.#source;
-    if (this.#boundaries.isEmpty || source[lineStart] !== hyphen || source[lineStart + 1] !== hyphen)
+    const boundaries = this.#boundaries;
+    if (
+      boundaries === undefined ||
+      boundaries.isEmpty ||
+      source[lineStart] !== hyphen ||
+      source[lineStart + 1] !== hyphen
+    )
       return undefined;
     const feed = source.indexOf(lineFeed, lineStart);
     const next = feed < 0 || feed >= this.#place.end ? this.#place.end : feed + 1;
@@ -225,7 +233,7 @@ class EntityReader {
       lineStart + 2,
       Math.min(lineEnd, lineStart + 4 + this.#longest + 1),
     );
-    const found = this.#boundaries.match(line);
+    const found = boundaries.match(line);
     return found === undefined ? undefined : { ...found, lineStart, next };
   }
 }
