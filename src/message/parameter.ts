@@ -10,6 +10,9 @@ import type { CharsetContext } from './charset.ts';
 import { decodeOctets, decodeUnstructured } from './encoded-word.ts';
 
 interface Section {
+  /** Of the parameter, lower case. */
+  readonly name: string;
+  /** -1 where the name is not followed by a number. */
   readonly index: number;
   /** Percent-encoded: written with a `*` behind the name. */
   readonly extended: boolean;
@@ -21,58 +24,70 @@ export class ParameterizedValue {
   readonly value: string;
   /** Parameters were left out because of `messageLimits`. */
   readonly overLimit: boolean;
-  readonly #sections: ReadonlyMap<string, readonly Section[]>;
+  /** In the order written; a handful, where a map would cost more than it finds. */
+  readonly #sections: Section[] = [];
 
   constructor(raw: string) {
     const semicolon = raw.indexOf(';');
     const head = semicolon < 0 ? raw : raw.slice(0, semicolon);
-    const [value = '', ...misplaced] = head.trim().split(/[\s(,]/, 2);
+    const words = head.trim();
+    const valueEnd = words.search(/[\s(,]/);
+    const value = valueEnd < 0 ? words : words.slice(0, valueEnd);
     this.value = value.toLowerCase().replaceAll('"', '');
-    const sections = new Map<string, Section[]>();
     // A missing `;` behind the type: `text/plain charset=gbk`.
-    const from = misplaced.length > 0 && head.includes('=') ? head.indexOf(value) + value.length : semicolon;
-    this.overLimit = from >= 0 && !readSections(raw, from, sections);
-    this.#sections = sections;
+    const from = valueEnd >= 0 && head.includes('=') ? head.indexOf(value) + value.length : semicolon;
+    this.overLimit = from >= 0 && !readSections(raw, from, this.#sections);
   }
 
   /** Plain text of a parameter such as `boundary` or `charset`, undecoded. */
   get(name: string): string | undefined {
-    const sections = this.#sections.get(name);
-    if (sections === undefined) return undefined;
-    const { octets } = joinSections(sections);
-    return octets.replace(/\r?\n/g, '').trim();
+    const parameter = this.#joined(name);
+    if (parameter === undefined) return undefined;
+    const { octets } = parameter;
+    return (octets.includes('\n') ? octets.replace(/\r?\n/g, '') : octets).trim();
   }
 
   /** A parameter meant for people, such as `filename`. */
   decoded(name: string, context: CharsetContext): string | undefined {
-    const sections = this.#sections.get(name);
-    if (sections === undefined) return undefined;
-    const { octets, charset, extended } = joinSections(sections);
+    const parameter = this.#joined(name);
+    if (parameter === undefined) return undefined;
+    const { octets, charset, extended } = parameter;
     // What RFC 2231 has decoded is final; encoded words in plain parameters are forbidden, common, and meant.
     return extended ? decodeOctets(octets, charset, context) : decodeUnstructured(octets, context).trim();
+  }
+
+  #joined(name: string): Parameter | undefined {
+    const sections = this.#sections;
+    const first = sections.findIndex((section) => section.name === name);
+    if (first < 0) return undefined;
+    return joinSections(sections.filter((section, index) => index >= first && section.name === name));
   }
 }
 
 /** False where there were more than `parametersMax`. */
-function readSections(raw: string, from: number, sections: Map<string, Section[]>): boolean {
+function readSections(raw: string, from: number, sections: Section[]): boolean {
   let position = from;
-  let count = 0;
   while (position < raw.length) {
     const start = skipSeparators(raw, position);
     let nameEnd = start;
-    while (nameEnd < raw.length && !/[=;\s"]/.test(raw[nameEnd] ?? '')) nameEnd++;
+    while (nameEnd < raw.length && !endsName(raw.charCodeAt(nameEnd))) nameEnd++;
     let equals = nameEnd;
     while (isSpace(raw.charCodeAt(equals))) equals++;
     if (raw[equals] !== '=' || nameEnd === start) {
       position = Math.max(nameEnd, start + 1);
       continue;
     }
-    if (++count > messageLimits.parametersMax) return false;
+    if (sections.length >= messageLimits.parametersMax) return false;
     const { text, end } = readValue(raw, equals + 1);
-    addSection(sections, raw.slice(start, nameEnd).toLowerCase(), text);
+    sections.push(sectionOf(raw.slice(start, nameEnd).toLowerCase(), text));
     position = end;
   }
   return true;
+}
+
+/** `=`, `;`, `"` and white space, that of Latin-1 included. */
+function endsName(unit: number): boolean {
+  return unit === 0x3d || unit === 0x3b || unit === 0x22 || unit === 0xa0 || isSpace(unit);
 }
 
 function skipSeparators(raw: string, from: number): number {
@@ -107,13 +122,25 @@ function readValue(raw: string, from: number): { readonly text: string; readonly
   let end = raw.indexOf(';', start);
   if (end < 0) end = raw.length;
   // A missing `;` before the next parameter.
-  const lost = /\s[\w*-]+=(?!\?|$)/.exec(raw.slice(start, end));
+  const equals = raw.indexOf('=', start);
+  const lost = equals < 0 || equals >= end ? null : /\s[\w*-]+=(?!\?|$)/.exec(raw.slice(start, end));
   if (lost !== null) end = start + lost.index;
   return { text: raw.slice(start, end).trim(), end };
 }
 
 /** A quoted string; undefined where its closing quote is missing. */
 function readQuoted(raw: string, start: number): { readonly text: string; readonly end: number } | undefined {
+  const quote = raw.indexOf('"', start);
+  if (quote < 0) return undefined;
+  const plain = raw.slice(start, quote);
+  return plain.includes('\\') ? readEscaped(raw, start) : { text: plain, end: quote + 1 };
+}
+
+/** The same with backslashes in it. */
+function readEscaped(
+  raw: string,
+  start: number,
+): { readonly text: string; readonly end: number } | undefined {
   let text = '';
   let copied = start;
   for (let position = start; position < raw.length; position++) {
@@ -130,22 +157,24 @@ function readQuoted(raw: string, start: number): { readonly text: string; readon
   return undefined;
 }
 
-function addSection(sections: Map<string, Section[]>, attribute: string, text: string): void {
-  const match = /^([^*]+)(?:\*(\d{1,4}))?(\*)?$/.exec(attribute);
-  const name = match?.[1] ?? attribute;
-  const numbered = match?.[2] !== undefined;
-  const section = { index: numbered ? Number(match[2]) : -1, extended: match?.[3] === '*', text };
-  const known = sections.get(name);
-  if (known === undefined) sections.set(name, [section]);
-  else known.push(section);
+function sectionOf(attribute: string, text: string): Section {
+  const match = attribute.includes('*') ? /^([^*]+)(?:\*(\d{1,4}))?(\*)?$/.exec(attribute) : null;
+  if (match === null) return { name: attribute, index: -1, extended: false, text };
+  const [, name = attribute, index, star] = match;
+  return { name, index: index === undefined ? -1 : Number(index), extended: star === '*', text };
 }
 
-/** `name*` is preferred, then sections in their order, then the plain form; of duplicates the first counts. */
-function joinSections(sections: readonly Section[]): {
+interface Parameter {
   readonly octets: string;
   readonly charset: string | undefined;
   readonly extended: boolean;
-} {
+}
+
+/** `name*` is preferred, then sections in their order, then the plain form; of duplicates the first counts. */
+function joinSections(sections: readonly Section[]): Parameter {
+  const [only] = sections;
+  if (sections.length === 1 && only?.extended === false)
+    return { octets: only.text, charset: undefined, extended: false };
   const whole = sections.find((section) => section.index < 0 && section.extended);
   const numbered = sections.filter((section) => section.index >= 0).sort((a, b) => a.index - b.index);
   const plain = sections.find((section) => section.index < 0);
