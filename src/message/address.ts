@@ -10,9 +10,10 @@
  */
 import { messageLimits } from '../core/limits.ts';
 import type { CharsetContext } from './charset.ts';
-import { decodeEncodedWords, decodeRaw } from './encoded-word.ts';
+import { decodeRaw, displayName, encodedWord } from './encoded-word.ts';
 import { unfold } from './header.ts';
 import type { Address } from './types.ts';
+import { parseUsualAddresses } from './usual-addresses.ts';
 
 export interface AddressList {
   readonly addresses: readonly Address[];
@@ -22,6 +23,12 @@ export interface AddressList {
 
 /** Addresses of a raw field value (Latin-1 octets). Groups are opened, their names dropped. */
 export function parseAddresses(raw: string, context: CharsetContext): AddressList {
+  const addresses = parseUsualAddresses(raw, context);
+  return addresses === undefined ? parseAnyAddresses(raw, context) : { addresses, overLimit: false };
+}
+
+/** The same, without trying the short way first. */
+export function parseAnyAddresses(raw: string, context: CharsetContext): AddressList {
   const parser = new AddressParser(decodeRaw(raw, context), context);
   return { addresses: parser.addresses, overLimit: parser.overLimit };
 }
@@ -177,10 +184,10 @@ class AddressParser {
   }
 
   #finish(): void {
-    const phrase = this.#decode(this.#phrase.join(''));
+    const phrase = displayName(this.#phrase.join(''), this.#context);
     const address = this.#angle;
     const source = unfold(this.#source.join('')).trim();
-    const comment = this.#decode(this.#comment.join(' '));
+    const comment = displayName(this.#comment.join(' '), this.#context);
     this.#phrase = [];
     this.#source = [];
     this.#hasAddress = false;
@@ -196,23 +203,12 @@ class AddressParser {
     if (this.addresses.length >= messageLimits.addressesMax) this.overLimit = true;
     else this.addresses.push(address);
   }
-
-  #decode(text: string): string {
-    if (text === '') return '';
-    const decoded = decodeEncodedWords(text, this.#context);
-    return decoded
-      .replace(/[\x00-\x1f\x7f]/g, ' ')
-      .replaceAll(/ {2,}/g, ' ')
-      .trim();
-  }
 }
 
 function isEncodedWord(text: string, start: number): boolean {
   encodedWord.lastIndex = start;
   return encodedWord.test(text);
 }
-
-const encodedWord = /=\?[^?\s]{1,80}\?[bBqQ]\?[^?"<>]*\?=/y;
 
 /** Offset of the next character with a meaning, or of the end. */
 function nextSpecial(text: string, from: number): number {

@@ -47,7 +47,8 @@ const labelLengthMax = 100;
 /** Canonical name of a charset label as found in a mail, undefined where it means nothing. */
 export function canonicalCharset(label: string): string | undefined {
   if (label.length > labelLengthMax) return undefined;
-  if (resolved.has(label)) return resolved.get(label);
+  const known = resolved.get(label);
+  if (known !== undefined || resolved.has(label)) return known;
   const canonical = resolve(label);
   if (resolved.size >= resolvedMax) resolved.clear();
   resolved.set(label, canonical);

@@ -80,10 +80,13 @@ function addressesOf(header: Header, name: string, context: CharsetContext, loss
   return lists.length === 1 ? (lists[0]?.addresses ?? []) : lists.flatMap((list) => list.addresses);
 }
 
+/** What an encoded word, a fold, another charset or a control character begins with: all that changes a text. */
+const needsDecoding = /[^ -~]|=\?/;
+
 /** Control characters are removed; a tab is a fold's white space. */
 function textOf(header: Header, name: string, context: CharsetContext): string | undefined {
   const raw = header.first(name);
-  if (raw === undefined) return undefined;
+  if (raw === undefined || !needsDecoding.test(raw)) return raw;
   return decodeUnstructured(raw, context)
     .replaceAll('\t', ' ')
     .replace(/[\x00-\x1f\x7f-\x9f]/g, '')
@@ -95,14 +98,20 @@ function dateOf(header: Header): string | undefined {
   return raw === undefined ? undefined : parseDate(unfold(raw));
 }
 
+/** As RFC 5322 §3.6.4 has it, but for the place of the `@`. */
+const usualMessageId = /^<[!-;=?-~]+>$/;
+
 function messageIdOf(header: Header): string | undefined {
   const raw = header.first('message-id');
   if (raw === undefined) return undefined;
+  if (usualMessageId.test(raw)) {
+    const at = raw.indexOf('@', 2);
+    if (at > 0 && at < raw.length - 2) return raw.slice(1, -1);
+  }
   const text = unfold(raw).trim();
   const open = text.indexOf('<');
   const close = text.lastIndexOf('>');
-  const usual = bracketed(text);
-  const id = usual ?? (open < 0 ? text : text.slice(open + 1, close < open ? undefined : close));
+  const id = bracketed(text) ?? (open < 0 ? text : text.slice(open + 1, close < open ? undefined : close));
   const clean = id.replace(/[\x00-\x20\x7f]/g, '');
   return clean === '' ? undefined : clean;
 }
@@ -125,7 +134,8 @@ function mailerOf(header: Header, context: CharsetContext): string | undefined {
 }
 
 function priorityOf(header: Header): number {
-  const digit = /^\D*?([1-5])/.exec(header.first('x-priority')?.slice(0, 50) ?? '')?.[1];
+  const given = header.first('x-priority')?.slice(0, 50);
+  const digit = given === undefined ? undefined : /^\D*?([1-5])/.exec(given)?.[1];
   if (digit !== undefined) return Number(digit);
   for (const name of ['x-msmail-priority', 'importance', 'priority']) {
     const word = header.first(name)?.slice(0, 50).toLowerCase();

@@ -59,6 +59,20 @@ export function decodeEncodedWords(text: string, context: CharsetContext): strin
   return pieces.join('');
 }
 
+/** Encoded words decoded, white space and control characters as single blanks. */
+export function displayName(text: string, context: CharsetContext): string {
+  if (text === '') return '';
+  const decoded = decodeEncodedWords(text, context);
+  if (!/[\x00-\x1f\x7f]| {2}/.test(decoded)) return decoded.trim();
+  return decoded
+    .replace(/[\x00-\x1f\x7f]/g, ' ')
+    .replaceAll(/ {2,}/g, ' ')
+    .trim();
+}
+
+/** A word as a token of a structured field, from its `lastIndex` on. */
+export const encodedWord = /=\?[^?\s]{1,80}\?[bBqQ]\?[^?"<>]*\?=/y;
+
 /** Longest charset name with its language that is taken for one. */
 const charsetLengthMax = 80;
 
@@ -99,6 +113,12 @@ function isBlank(text: string): boolean {
   return true;
 }
 
+const noOctets = Buffer.alloc(0);
+
+function isSameCharset(one: Word, other: Word): boolean {
+  return one.charset === other.charset || one.charset.toLowerCase() === other.charset.toLowerCase();
+}
+
 /** Decodes adjacent words, joining the octets of those with one charset. */
 function decodeRun(run: readonly Word[], context: CharsetContext): string {
   let text = '';
@@ -110,27 +130,33 @@ function decodeRun(run: readonly Word[], context: CharsetContext): string {
     const pieces: Buffer[] = [];
     do {
       const word = run[index];
-      if (word === undefined || word.charset.toLowerCase() !== first.charset.toLowerCase()) break;
+      if (word === undefined || !isSameCharset(word, first)) break;
       const { octets, next } = decodeWord(run, index);
       pieces.push(octets);
       index = next;
       // Each word of ISO-2022 begins anew in ASCII: joined, the second would be read in the wrong set.
     } while (charset === undefined || !isStateful(charset));
-    text += decodeText(Buffer.concat(pieces), first.charset, context).text;
+    const [octets = noOctets] = pieces;
+    text += decodeText(pieces.length > 1 ? Buffer.concat(pieces) : octets, first.charset, context).text;
   }
   return text;
 }
+
+/** Base64 as it should be, where the length is one of whole groups. */
+const wholeGroups = /^[\w+/-]*={0,2}$/;
 
 /** The octets of the word at `index`, with those of the words that go on with its base64. */
 function decodeWord(run: readonly Word[], index: number): { readonly octets: Buffer; readonly next: number } {
   const first = run[index];
   if (first?.encoding !== 'b') return { octets: decodeQ(first?.text ?? ''), next: index + 1 };
+  if (first.text.length % 4 === 0 && wholeGroups.test(first.text))
+    return { octets: Buffer.from(first.text, 'base64'), next: index + 1 };
   const pieces: string[] = [];
   let length = 0;
   let isPadded = false;
   let next = index;
   for (let word: Word | undefined = first; word !== undefined; word = run[next]) {
-    if (word.encoding !== 'b' || word.charset.toLowerCase() !== first.charset.toLowerCase()) break;
+    if (word.encoding !== 'b' || !isSameCharset(word, first)) break;
     const data = word.text.replace(/[^\w+/=-]/g, '');
     pieces.push(data);
     length += data.length;

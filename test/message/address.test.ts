@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import fc from 'fast-check';
 import { messageLimits } from '../../src/core/limits.ts';
-import { parseAddresses } from '../../src/message/address.ts';
+import { parseAddresses, parseAnyAddresses } from '../../src/message/address.ts';
+import { parseUsualAddresses } from '../../src/message/usual-addresses.ts';
 
 const context = { mailCharset: undefined, defaultCharset: 'gb18030' };
 
@@ -68,3 +70,65 @@ for (const count of [
     assert.equal(overLimit, count > messageLimits.addressesMax);
   });
 }
+
+/** Pieces that address lists are made of, and what makes them unusual. */
+const pieces = [
+  ...[
+    'a@b.cn',
+    'Ann',
+    'Li',
+    ' ',
+    ', ',
+    ',',
+    '<',
+    '>',
+    '<a@b.cn>',
+    '"',
+    '"Li, Ann"',
+    '""',
+    '(',
+    ')',
+    ';',
+    ':',
+    '\\',
+    '@',
+  ],
+  ...[
+    '\r\n\t',
+    '\t',
+    '\n',
+    '=?utf-8?Q?Li,_Ann?=',
+    '=?utf-8?B?5byg5Lyf?=',
+    '=?utf-8?Q?=0D"x"?=',
+    '=?',
+    '?=',
+    '=',
+  ],
+  ...['\x1b', '\x8f', '\xe5\xbc\xa0', 'mailto:', ' . ', '  ', 'root', '<>', '<@r.cn:a@b.cn>', '\0', '\x7f'],
+];
+
+it('parseUsualAddresses reads a list as parseAnyAddresses does, or leaves it to that', () => {
+  let read = 0;
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 8 }), (list) => {
+      const raw = list.join('').trim();
+      const usual = parseUsualAddresses(raw, context);
+      if (usual === undefined) return;
+      read++;
+      assert.deepEqual(usual, parseAnyAddresses(raw, context).addresses);
+    }),
+    { numRuns: 20_000, seed: 7 },
+  );
+  assert.ok(read > 1000, `${read} lists were read`);
+});
+
+it('parseAddresses reads usual lists the short way', () => {
+  for (const raw of [
+    'a@b.cn',
+    'Ann <a@b.cn>',
+    '"Li, Ann" <a@b.cn>,\r\n\tb@c.cn',
+    '=?utf-8?Q?Li,_Ann?= <a@b.cn>',
+  ]) {
+    assert.ok((parseUsualAddresses(raw, context)?.length ?? 0) > 0, raw);
+  }
+});
