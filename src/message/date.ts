@@ -47,17 +47,15 @@ export function parseDate(value: string): string | undefined {
 
 /** As RFC 5322 has it, and nearly every program: the long way comes to the same result. */
 const usual =
-  /^(?:[A-Z][a-z]{2}, )?(\d{1,2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4}) (\d\d):(\d\d):(\d\d) ([+-](?:0\d|1[0-4]))([0-5]\d)$/;
+  /^(?:[A-Z][a-z]{2}, )?\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} (?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60) [+-](?:0\d|1[0-4])[0-5]\d$/;
 
+/** What stands where is known from the end, so nothing need be captured. */
 function parseUsual(value: string): string | undefined {
-  const parts = usual.exec(value);
-  if (parts === null) return undefined;
-  const [, dayOfMonth, name = '', year, hour = '', minute = '', second = '', hours = '', minutes = ''] =
-    parts;
-  if (hour > '23' || minute > '59' || second > '60') return undefined;
-  const day = dayText(Number(year), monthOf(name), Number(dayOfMonth));
-  const offset = `${hours}:${minutes}`;
-  return day && `${day}T${hour}:${minute}:${second}${offset === '-00:00' ? '+00:00' : offset}`;
+  if (!usual.test(value)) return undefined;
+  const month = monthOf(value.slice(-23, -20));
+  const day = dayText(Number(value.slice(-19, -15)), month, Number(value.slice(-26, -24)));
+  const offset = `${value.slice(-5, -2)}:${value.slice(-2)}`;
+  return day && `${day}T${value.slice(-14, -6)}${offset === '-00:00' ? '+00:00' : offset}`;
 }
 
 function parseAny(value: string): string | undefined {
@@ -111,10 +109,17 @@ function yearOf(digits: string): number {
 }
 
 function dayText(year: number, month: number, day: number): string | undefined {
-  const date = new Date(Date.UTC(year, month - 1, day));
-  const exists = month >= 1 && year >= 1900 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  const exists = year >= 1900 && day >= 1 && day <= daysIn(year, month);
   return exists ? `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}` : undefined;
 }
+
+/** 0 of a month that there is not. */
+function daysIn(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+  return daysOfMonth[month - 1] ?? 0;
+}
+
+const daysOfMonth: readonly number[] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 function offsetOf(text: string): string {
   const numeric = /([+-])(\d{1,2}):?(\d{2})?(?!\d)/.exec(text);
