@@ -10,6 +10,8 @@ export function mayHoldFiles(behindLineEnd: Buffer): boolean {
   return behindLineEnd.includes('\nbegin ') || behindLineEnd.includes('\n=ybegin ');
 }
 
+const noFiles: readonly FoundInText[] = [];
+
 export function extractEmbeddedFiles(
   content: Buffer,
   loss: Loss,
@@ -17,6 +19,7 @@ export function extractEmbeddedFiles(
   const uuencoded = content.includes('begin ') ? extractUuencoded(content) : undefined;
   const text = uuencoded?.rest ?? content;
   const yenc = text.includes('=ybegin ') ? extractYenc(text) : undefined;
+  if (uuencoded === undefined && yenc === undefined) return { files: noFiles, rest: content };
   const files = [
     ...(uuencoded?.files ?? []).map((file) => ({ ...file, origin: 'uuencode' as const })),
     ...(yenc?.files ?? []).map((file) => ({ ...file, origin: 'yenc' as const })),

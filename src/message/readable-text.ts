@@ -1,11 +1,14 @@
 /** The text a reader sees: which leaves are shown (RFC 2046 §5.1.4), and what is in them as Unicode. */
+import { isAscii } from 'node:buffer';
 import { messageLimits } from '../core/limits.ts';
-import { type CharsetContext, decodeText } from './charset.ts';
+import { type CharsetContext, decodeText, isStateful } from './charset.ts';
+import { canonicalCharset } from './charset-label.ts';
 import { withoutData } from './data-uri.ts';
 import { type Entity, isEmbeddedMail } from './entity.ts';
 import { unflow } from './flowed.ts';
 import { htmlToText } from './html-text.ts';
 import type { Loss } from './loss.ts';
+import { asciiLines, utf8Lines } from './utf8-lines.ts';
 
 /** Longest line that is not cut in two where a text is too long. */
 const lineBytesMax = 1 << 16;
@@ -95,6 +98,8 @@ class TextReader {
     const html = entity.mediaType === 'text/html';
     const label = entity.contentType.get('charset');
     const named = html ? (trusted(label) ?? charsetOfMeta(content) ?? label) : label;
+    const usual = html ? undefined : usualText(content, named);
+    if (usual !== undefined) return this.#shownText(entity, usual);
     const wide = named !== undefined && /utf-?(?:16|32)|ucs|unicode$/i.test(named);
     const octets = html || wide ? content : withLineFeeds(content);
     const { text, problem } = decodeText(octets, named, this.#context);
@@ -112,11 +117,23 @@ class TextReader {
       );
     }
     if (html) return trimText(htmlToText(text));
-    const lines = wide ? text.replaceAll('\r\n', '\n') : text;
+    return this.#shownText(entity, wide ? text.replaceAll('\r\n', '\n') : text);
+  }
+
+  /** Of what is no HTML, with `\n` line ends. */
+  #shownText(entity: Entity, lines: string): string {
     if (isMarkup(entity.mediaType)) return trimText(htmlToText(enrichedToHtml(lines)));
     const flowed = entity.contentType.get('format')?.toLowerCase() === 'flowed';
     return trimText(flowed ? unflow(lines, entity.contentType.get('delsp')?.toLowerCase() === 'yes') : lines);
   }
+}
+
+/** What `decodeText` comes to for the octets without CRs; undefined where it has to look at them more closely. */
+function usualText(octets: Buffer, label: string | undefined): string | undefined {
+  const charset = label === undefined ? undefined : canonicalCharset(label);
+  if (charset === 'utf-8') return isAscii(octets) ? asciiLines(octets) : utf8Lines(octets);
+  const isCertain = (charset === undefined || !isStateful(charset)) && isAscii(octets);
+  return isCertain ? asciiLines(octets) : undefined;
 }
 
 /** The first octets up to a line end: what begins in a charset with states ends there. */
