@@ -118,7 +118,10 @@ export class Cuts {
     if (before === 0 && this.#counts.size >= mysqlLimits.cutColumnsMax) return;
     this.#counts.set(name, before + 1);
     if (before === 0)
-      this.#report('record.value-cut', `${name} (${described(column)}) does not hold every value: cut`);
+      this.#report(
+        'record.value-cut',
+        `${name} (${described(column)}) does not hold every value: cut or replaced`,
+      );
   }
 }
 
