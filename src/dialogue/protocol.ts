@@ -60,12 +60,11 @@ export function tellProtocol(openings: Openings, circumstances: Circumstances): 
   if (wrapper === 'maybe' && !openings.final) return undecided;
   if (client.length === 0 && !openings.final && mayBeProxyAnswer(server)) return undecided;
   const { final } = openings;
-  const sides = [
-    hearSide(server, 'server', circumstances, final),
-    hearSide(client, 'client', circumstances, final),
-  ];
-  const heard = sides.flatMap((side) => side.heard);
-  const foreign = sides.find((side) => side.foreign !== undefined)?.foreign;
+  const ofServer = hearSide(server, 'server', circumstances, final);
+  const ofClient = hearSide(client, 'client', circumstances, final);
+  const sides = [ofServer, ofClient];
+  const heard = ofClient.heard.length === 0 ? ofServer.heard : [...ofServer.heard, ...ofClient.heard];
+  const foreign = ofServer.foreign ?? ofClient.foreign;
   if (foreign !== undefined && circumstances.fromStart) return { kind: 'none', what: foreign };
   const told = chooseWord(heard, circumstances);
   if (told !== undefined) return told;
@@ -138,6 +137,7 @@ function isTextual(opening: Buffer, end: number): boolean {
 
 /** A sure word, or a likely one that the port or the other side confirms. */
 function chooseWord(heard: readonly Heard[], { hint, fromStart }: Circumstances): Verdict | undefined {
+  if (heard.length === 0) return undefined;
   const isOfPort = ({ phrase }: Heard) => phrase.protocol === hint;
   const sure = heard.filter(({ phrase }) => phrase.weight === 'sure');
   const chosen =

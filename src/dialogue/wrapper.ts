@@ -15,6 +15,10 @@ export const proxySignature: Buffer = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin
 /** A request line or a PROXY line that is longer is none. */
 const lineBytesMax = 512;
 
+const connect = Buffer.from('CONNECT ');
+const proxy = Buffer.from('PROXY ');
+const httpAnswer = Buffer.from('HTTP/1.');
+
 /** `maybe`: more octets will tell; undefined: none of these. */
 export function tellWrapper(opening: Buffer): Wrapper | 'maybe' | undefined {
   switch (opening[0]) {
@@ -45,7 +49,7 @@ export function mayBeProxyAnswer(opening: Buffer): boolean {
   if (opening.length === 0) return false;
   if (opening[0] === 5) return (opening[1] ?? 0) <= 2;
   if (opening[0] === 0) return (opening[1] ?? 90) === 90;
-  return isBeginningOf(opening, Buffer.from('HTTP/1.'));
+  return isBeginningOf(opening, httpAnswer);
 }
 
 /** RFC 8446 §5.1: type, version 3.x; a handshake begins with the kind of its hello. */
@@ -77,7 +81,7 @@ function tellSocks5(opening: Buffer): Wrapper | 'maybe' | undefined {
 /** RFC 9112 §3.2.3. QUIRK: ` /` behind the target is sent by some and accepted by their proxies. */
 function tellConnect(opening: Buffer): Wrapper | 'maybe' | undefined {
   const line = firstLine(opening);
-  if (line === undefined) return isBeginningOf(opening, Buffer.from('CONNECT ')) ? 'maybe' : undefined;
+  if (line === undefined) return isBeginningOf(opening, connect) ? 'maybe' : undefined;
   const isRequest = /^CONNECT \S+:\d{1,5}(?: \/)? HTTP\/1\.[01]\r?\n/.test(line);
   return isRequest ? { kind: 'http-connect', voice: 'client' } : undefined;
 }
@@ -85,7 +89,7 @@ function tellConnect(opening: Buffer): Wrapper | 'maybe' | undefined {
 /** Version 1, §2.1 of the same document. */
 function tellProxyLine(opening: Buffer): Wrapper | 'maybe' | undefined {
   const line = firstLine(opening);
-  if (line === undefined) return isBeginningOf(opening, Buffer.from('PROXY ')) ? 'maybe' : undefined;
+  if (line === undefined) return isBeginningOf(opening, proxy) ? 'maybe' : undefined;
   const isHeader = /^PROXY (?:TCP4|TCP6|UNKNOWN)[ \r]/.test(line);
   return isHeader ? { kind: 'proxy-header', voice: 'client' } : undefined;
 }
@@ -97,6 +101,7 @@ function tellSignature(opening: Buffer): Wrapper | 'maybe' | undefined {
 
 /** Both are equal as far as both reach. */
 function isBeginningOf(opening: Buffer, whole: Buffer): boolean {
+  if (opening[0] !== whole[0]) return opening.length === 0;
   const length = Math.min(opening.length, whole.length);
   return opening.compare(whole, 0, length, 0, length) === 0;
 }

@@ -29,6 +29,9 @@ export interface Place {
   readonly file: SpillFile;
 }
 
+/** Never changed. */
+const none: number[] = [];
+
 export class KeptLog {
   /** Neighbours among logs that hold about as much of the arena; written by the owner, as is `shelf`. */
   older: KeptLog | undefined;
@@ -38,8 +41,8 @@ export class KeptLog {
   /** Octets from the first on that are in the file. */
   #spilled = 0;
   /** Cells of the chunks from that of octet `#spilled` on. */
-  #cells: number[] = [];
-  #extents: number[] = [];
+  #cells: number[] = none;
+  #extents: number[] = none;
   #residentBytes = 0;
   /** There was no room once: what follows is not kept. */
   isCut = false;
@@ -61,7 +64,8 @@ export class KeptLog {
 
   addCell(cell: number): void {
     // An array that grows has room for many, and most mails have few.
-    if (this.#cells.length < 4) this.#cells = [...this.#cells, cell];
+    if (this.#cells.length === 0) this.#cells = [cell];
+    else if (this.#cells.length < 4) this.#cells = [...this.#cells, cell];
     else this.#cells.push(cell);
     this.#residentBytes += cellBytes(chunkSize(chunkAt(this.#length)));
   }
@@ -72,7 +76,7 @@ export class KeptLog {
     const offset = this.#length - chunkStart(chunk);
     const cell = this.#cells[chunk - chunkAt(this.#spilled)] ?? 0;
     const taken = Math.min(bytes.length - from, cellBytes(chunkSize(chunk)) - offset);
-    bytes.copy(arena.octets(cell, offset, offset + taken), 0, from, from + taken);
+    arena.put(cell, offset, bytes, from, from + taken);
     this.#length += taken;
     return taken;
   }
@@ -110,7 +114,7 @@ export class KeptLog {
         file.read(target, start + at - from, end - at, (this.#extents[chunk] ?? 0) + offset);
       } else {
         const cell = this.#cells[chunk - firstResident] ?? 0;
-        arena.octets(cell, offset, offset + end - at).copy(target, start + at - from);
+        arena.get(cell, offset, offset + end - at, target, start + at - from);
       }
       at = end;
     }
@@ -119,9 +123,11 @@ export class KeptLog {
   /** Gives back what it holds; it has no octets any more. */
   release({ arena, file }: Place): void {
     for (const cell of this.#cells) arena.give(cell);
-    for (const [chunk, extent] of this.#extents.entries()) file.give(extent, chunkSize(chunk));
-    this.#cells = [];
-    this.#extents = [];
+    if (this.#extents.length > 0) {
+      for (const [chunk, extent] of this.#extents.entries()) file.give(extent, chunkSize(chunk));
+    }
+    this.#cells = none;
+    this.#extents = none;
     this.#residentBytes = 0;
     this.#length = 0;
     this.#spilled = 0;

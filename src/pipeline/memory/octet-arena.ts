@@ -53,8 +53,8 @@ export class OctetArena {
 
   give(cell: number): void {
     const index = Math.floor(cell / this.#slabBytes);
-    const slab = this.#slabs[index];
-    assert(slab !== undefined && slab.used > 0, 'a cell is given back once');
+    const slab = this.#slabOf(cell);
+    if (slab.used === 0) assert.fail('a cell is given back once');
     const { size } = slab;
     const open = this.#open[size] ?? [];
     if (slab.used === this.#slabBytes / cellBytes(size)) open.push(index);
@@ -67,12 +67,30 @@ export class OctetArena {
     this.#empty.push(index);
   }
 
+  /** Puts octets `from` … `to` of `bytes` into a cell from its octet `at` on. */
+  put(cell: number, at: number, bytes: Buffer, from: number, to: number): void {
+    const slab = this.#slabOf(cell);
+    bytes.copy(slab.bytes, (cell % this.#slabBytes) + at, from, to);
+  }
+
+  /** Puts octets `from` … `to` of a cell into `target` from `at` on. */
+  get(cell: number, from: number, to: number, target: Buffer, at: number): void {
+    const slab = this.#slabOf(cell);
+    const start = cell % this.#slabBytes;
+    slab.bytes.copy(target, at, start + from, start + to);
+  }
+
   /** The octets of a cell; a view for the moment. */
   octets(cell: number, from: number, to: number): Buffer {
-    const slab = this.#slabs[Math.floor(cell / this.#slabBytes)];
-    assert(slab !== undefined);
+    const slab = this.#slabOf(cell);
     const start = cell % this.#slabBytes;
     return slab.bytes.subarray(start + from, start + to);
+  }
+
+  #slabOf(cell: number): Slab {
+    const slab = this.#slabs[Math.floor(cell / this.#slabBytes)];
+    // The arguments of `assert` would be an array, for each packet of a mail.
+    return slab ?? assert.fail('no such cell');
   }
 
   #prepare(size: number): number | undefined {
