@@ -44,6 +44,8 @@ interface SectionPiece extends Piece {
 
 interface Gathering {
   readonly sections: Map<string, Pieces>;
+  /** Of all sections. */
+  keptBytes: number;
   first: Place;
   last: Sighting;
   wireBytes: number;
@@ -81,6 +83,8 @@ export class Assembly {
   readonly #memory: DialogueMemory;
   readonly #mailBytesMax: number;
   #pending = new Map<string, PendingMail>();
+  /** Keys of those without a UID. */
+  readonly #unnamed = new Set<string>();
   #cost = 0;
   /** Octets in the cost that are kept as those of mails. */
   #keptBytes = 0;
@@ -112,6 +116,7 @@ export class Assembly {
     const known = this.#pending.get(slotKey);
     if (known === undefined || slotKey === key) return;
     this.#pending.delete(slotKey);
+    this.#unnamed.delete(slotKey);
     if (this.#pending.has(key)) {
       this.#cost -= known.cost;
       this.#keptBytes -= known.keptBytes;
@@ -164,8 +169,9 @@ export class Assembly {
 
   /** Sequence numbers lose their meaning: what has no UID is handed out. */
   *leaveMailbox(): Iterable<AssembledMail> {
-    for (const [key, mail] of this.#pending) {
-      if (mail.uid === undefined) yield* this.#remove(key, mail, false);
+    for (const key of this.#unnamed) {
+      const mail = this.#pending.get(key);
+      if (mail !== undefined) yield* this.#remove(key, mail, false);
     }
   }
 
@@ -192,6 +198,7 @@ export class Assembly {
       keptBytes: 0,
     };
     this.#pending.set(key, mail);
+    if (uid === undefined) this.#unnamed.add(key);
     this.#charge(mail, ENTRY_COST);
     return mail;
   }
@@ -201,13 +208,16 @@ export class Assembly {
     if (pieces === undefined) {
       // Each is an object; a message has as many parts as its decoder will read.
       if (gathering.sections.size >= dialogueLimits.fragmentsMax) return;
-      pieces = new Pieces(this.#mailBytesMax);
+      pieces = new Pieces();
       gathering.sections.set(piece.section, pieces);
       this.#charge(mail, ENTRY_COST);
     }
     this.#charge(mail, -pieces.cost, -pieces.keptBytes);
-    if (piece.partial) pieces.add(piece, piece.requested);
-    else pieces.addWhole(piece);
+    const ofOthers = gathering.keptBytes - pieces.keptBytes;
+    const room = this.#mailBytesMax - ofOthers;
+    if (piece.partial) pieces.add(piece, piece.requested, room);
+    else pieces.addWhole(piece, room);
+    gathering.keptBytes = ofOthers + pieces.keptBytes;
     this.#charge(mail, pieces.cost, pieces.keptBytes);
     gathering.last = piece.last;
     gathering.wireBytes += piece.captured;
@@ -286,6 +296,7 @@ export class Assembly {
       ? [...this.#handOutPartial(mail, evicted), ...this.#handOutSections(mail, evicted)]
       : none;
     this.#pending.delete(key);
+    this.#unnamed.delete(key);
     this.#cost -= mail.cost;
     this.#keptBytes -= mail.keptBytes;
     return ready;
@@ -320,7 +331,7 @@ export interface Description {
 }
 
 function newGathering(piece: SectionPiece): Gathering {
-  return { sections: new Map(), first: piece.first, last: piece.last, wireBytes: 0 };
+  return { sections: new Map(), keptBytes: 0, first: piece.first, last: piece.last, wireBytes: 0 };
 }
 
 function isMost(end: number, of: Buffer): boolean {

@@ -21,7 +21,6 @@ interface JoinedPieces {
 }
 
 export class Pieces {
-  readonly #bytesMax: number;
   #byOrigin = new Map<number, Piece>();
   /** Octets from 0 on without a hole. */
   #contiguous = 0;
@@ -32,12 +31,11 @@ export class Pieces {
   #keptBytes = 0;
   #damaged = false;
 
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
-  }
-
-  /** `requested`: the length that was asked for; undefined where the command was not captured. */
-  add(piece: Piece, requested: number | undefined): void {
+  /**
+   * `requested`: the length that was asked for; undefined where the command was not captured. With more than
+   * `bytesMax` octets of the section it is not kept.
+   */
+  add(piece: Piece, requested: number | undefined, bytesMax: number): void {
     if (requested !== undefined && piece.length < requested) this.#endsAt(piece.origin + piece.length);
     // Without the command: all but the last piece have one length, so a shorter one is the last.
     const continues = piece.origin > 0 && piece.origin >= this.#contiguous;
@@ -48,18 +46,18 @@ export class Pieces {
     const known = this.#byOrigin.get(piece.origin);
     if (known !== undefined && known.octets.length >= piece.octets.length) return;
     if (this.#byOrigin.size >= dialogueLimits.sectionPiecesMax) return;
-    if (known !== undefined) this.#keptBytes -= known.octets.length;
-    if (this.#keptBytes + piece.octets.length > this.#bytesMax) return;
+    const keptBytes = this.#keptBytes - (known?.octets.length ?? 0) + piece.octets.length;
+    if (keptBytes > bytesMax) return;
     known?.octets.release();
     this.#byOrigin.set(piece.origin, piece);
-    this.#keptBytes += piece.octets.length;
+    this.#keptBytes = keptBytes;
     this.#damaged ||= piece.missing.length > 0;
     this.#extend(piece);
   }
 
   /** The whole section came at once. */
-  addWhole(piece: Piece): void {
-    this.add(piece, undefined);
+  addWhole(piece: Piece, bytesMax: number): void {
+    this.add(piece, undefined, bytesMax);
     this.#end = piece.length;
   }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ImapDecoder } from '../../../src/dialogue/imap/imap-decoder.ts';
-import { heapMemory, type OctetLog } from '../../../src/dialogue/octets.ts';
+import { Pieces } from '../../../src/dialogue/imap/pieces.ts';
+import { heapMemory, heapOctets, type OctetLog } from '../../../src/dialogue/octets.ts';
 import { client, conversation, cuts, lost, server, type Turn } from '../../support/conversation.ts';
 import { decode, mails, messagesOf, uncut } from './overheard.ts';
 
@@ -311,3 +312,39 @@ for (const room of [mail.length, 50]) {
     assert.deepEqual(found.missing, room < mail.length ? [{ offset: room, length: undefined }] : []);
   });
 }
+
+test('Pieces keeps no more than it may, also where a longer piece comes again', () => {
+  const pieces = new Pieces();
+  const add = (origin: number, length: number): void => {
+    const octets = heapOctets(Buffer.alloc(length));
+    pieces.add({ origin, length, octets, missing: [] }, undefined, 1000);
+  };
+  add(0, 600);
+  add(0, 1100);
+  assert.equal(pieces.keptBytes, 600);
+  add(600, 900);
+  assert.equal(pieces.keptBytes, 600);
+  add(600, 400);
+  assert.equal(pieces.keptBytes, 1000);
+});
+
+test('ImapDecoder keeps no more of the sections of one mail, all together, than of one mail', () => {
+  const parts = ['1', '2', '3'].map((name) => section(name, '~'.repeat(900)));
+  const structure = `BODYSTRUCTURE (${'("TEXT" "PLAIN" NIL NIL NIL "7BIT" 900 1)'.repeat(3)} "MIXED")`;
+  const turns = [...start, ...ask('all', [structure, ...parts].join(' '))];
+  const [open, ...events] = uncut(turns);
+  assert.ok(open?.kind === 'open');
+  for (const [mailBytesMax, complete] of [
+    [8000, true],
+    [2000, false],
+  ] as const) {
+    const decoder = new ImapDecoder(open.connection, {
+      trace: false,
+      memory: { ...heapMemory, mailBytesMax },
+    });
+    const [found, ...others] = messagesOf(events.flatMap((event) => [...decoder.receive(event)]));
+    assert.deepEqual(others, []);
+    assert.equal(found?.complete, complete);
+    assert.ok(found.octets.read().toString().match(/~/g)?.length === (complete ? 2700 : 1800));
+  }
+});
