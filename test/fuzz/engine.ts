@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { SeededRandom } from '../support/random.ts';
 import type { Coverage, LineCount } from './coverage.ts';
 import { cpuMs } from './cpu-time.ts';
@@ -51,6 +52,7 @@ export class Fuzzer {
   readonly #corpus: Input[] = [];
   readonly #findings = new Map<string, number>();
   #executions = 0;
+  #isStopped = false;
 
   constructor(name: string, target: Target, coverage: Coverage, folder: string, seed: number) {
     this.#name = name;
@@ -62,6 +64,11 @@ export class Fuzzer {
     this.#watchdog = new Watchdog(join(folder, `${name}-hang-${seed}.bin`), hangMs);
   }
 
+  /** Ends `run` before its time, with what was found by then. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
   /** `minutes` of the processor's time. */
   async run(minutes: number): Promise<FuzzResult> {
     const until = cpuMs() + minutes * 60_000;
@@ -69,12 +76,14 @@ export class Fuzzer {
     const seeds = await this.#target.seeds();
     // What only the making of the seeds ran is not reached yet.
     this.#coverage.fresh(false);
-    for (const seed of seeds) await this.#try(seed);
+    for (const seed of seeds) if (!this.#isStopped) await this.#try(seed);
     this.#corpus.push(...seeds);
     this.#coverage.fresh(true);
-    while (cpuMs() < until) {
+    while (cpuMs() < until && !this.#isStopped) {
       await this.#batch();
       if (this.#random.chance(0.06)) await this.#stretch();
+      // Signals are heard between batches.
+      await setImmediate();
     }
     return this.result;
   }

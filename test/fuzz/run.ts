@@ -1,7 +1,7 @@
 /**
  * `node dist/test/fuzz/run.js --target smtp --minutes 10 --seed 1 [--out FOLDER]`, or `--replay FILE` for one
- * finding. Minutes are those of the processor. Prints what was run, reached and found; the exit status is 1
- * where there are findings.
+ * finding. Minutes are those of the processor; SIGTERM ends them early. Prints what was run, reached and found;
+ * the exit status is 1 where there are findings.
  */
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,6 +39,7 @@ if (target === undefined) {
 
 async function fuzz(chosen: Target): Promise<void> {
   const fuzzer = new Fuzzer(values.target, chosen, coverage, values.out, Number(values.seed));
+  process.once('SIGTERM', () => fuzzer.stop());
   const started = performance.now();
   const { executions, corpus, features, lines, findings } = await fuzzer.run(Number(values.minutes));
   const wallMinutes = ((performance.now() - started) / 60_000).toFixed(1);
