@@ -8,6 +8,7 @@ import type {
   ExplainedMail,
   ExplainedTotals,
 } from '../pipeline/explanation.ts';
+import { octetsText } from './octets-text.ts';
 import { printable } from './printable.ts';
 
 type Frame = ExplainedMail['seen'];
@@ -48,14 +49,8 @@ export function renderConnection(explained: ExplainedConnection, clock: ZoneCloc
   ]);
 }
 
-export function renderTotals({
-  connections,
-  noMail,
-  mails,
-  noRows,
-  lostOctets,
-  packets,
-}: ExplainedTotals): string {
+export function renderTotals(totals: ExplainedTotals): string {
+  const { connections, noMail, mails, noRows, lostOctets, packets } = totals;
   const kinds = Object.entries(connections).filter(([kind, times]) => times > 0 && kind !== 'other');
   const shown = kinds.map(([kind, times]) => `${number(times)} ${kindNames[kind] ?? kind}`);
   const others = Object.entries(noMail).map(([what, times]) => `${number(times)} ${what}`);
@@ -73,6 +68,7 @@ export function renderTotals({
     ...(others.length > 0 ? [`no mail      ${others.join(', ')}`] : []),
     `mails        ${number(mails.whole + mails.incomplete)}${mails.incomplete > 0 ? `, ${number(mails.incomplete)} of them incomplete` : ''}`,
     ...(byRule.length > 0 ? [`no rows      ${byRule.join(', ')}`] : []),
+    `octets       ${octetsText(totals.octetsRead, totals)}`,
     ...(lostOctets > 0 ? [`lost         ${number(lostOctets)} octets were sent but not captured`] : []),
     ...(unread.length > 0 ? [`no TCP       packets: ${unread.join(', ')}`] : []),
   ]);

@@ -1,5 +1,6 @@
 /** The report as text for people. */
 import type { Report } from '../pipeline/report.ts';
+import { octetsText } from './octets-text.ts';
 import { printable } from './printable.ts';
 
 /** Damaged captures named one by one; the JSON report has all of them. */
@@ -10,6 +11,7 @@ export function renderReport(report: Report): string {
     `mailproc ${report.day} (${report.timeZone})${report.interrupted ? ', interrupted: run it again to go on' : ''}`,
     '',
     row('captures', capturesText(report)),
+    ...(report.captures.octets > 0 ? [row('octets', octetsText(report.captures.octets, report))] : []),
     row('connections', connectionsText(report)),
     row('mails', mailsText(report)),
     ...report.tables.map((table) => row('', `${table.name}  ${count(table.rows, 'row')}`)),

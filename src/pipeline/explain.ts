@@ -16,6 +16,7 @@ import { ConversationLog, type HeldEvents } from './conversation-log.ts';
 import type { ExplainedConnection, ExplainedFile, ExplainedTotals } from './explanation.ts';
 import { readSecrets } from './ingest.ts';
 import type { PortHints } from './job.ts';
+import { addFileOctets, addPacketOctets, addStreamOctets, emptyAccount } from './octet-counts.ts';
 
 export interface ExplainRequest {
   /** Capture files in the order in which they were written, read as one capture. */
@@ -47,7 +48,7 @@ async function survey(path: string, keyLog: KeyLog): Promise<ExplainedFile> {
   let hasSecrets = false;
   const capture = await readCapture(path, {
     packet: () => undefined,
-    secrets(text) {
+    secrets: (text) => {
       hasSecrets = true;
       keyLog.add(text);
     },
@@ -83,6 +84,8 @@ class Explainer {
   readonly #connections = { smtp: 0, pop3: 0, imap: 0, encrypted: 0, other: 0 };
   readonly #noMail: Record<string, number> = {};
   readonly #mails = { whole: 0, incomplete: 0 };
+  #octetsRead = 0;
+  readonly #account = emptyAccount();
   readonly #noRows = { 'header-listing': 0, refused: 0, encrypted: 0 };
 
   constructor(request: ExplainRequest, listener: ExplainListener, keyLog: KeyLog) {
@@ -96,7 +99,7 @@ class Explainer {
 
   async read(): Promise<ExplainedTotals> {
     for (const [index, path] of this.#request.files.entries()) {
-      await readCapture(path, {
+      const capture = await readCapture(path, {
         packet: (packet) => {
           const segment = this.#packets.decode(packet);
           if (segment) this.#streams.receive(segment, index);
@@ -104,10 +107,14 @@ class Explainer {
         anomaly: () => undefined,
         pause: () => this.#deliver(),
       });
+      this.#octetsRead += capture.contentBytes;
+      addFileOctets(this.#account, capture);
     }
     this.#packets.finish();
     this.#streams.end();
     await this.#deliver();
+    addPacketOctets(this.#account, this.#packets.counts);
+    addStreamOctets(this.#account, this.#streams.counts);
     return this.#totals();
   }
 
@@ -135,8 +142,13 @@ class Explainer {
   }
 
   #end(explained: ExplainedConnection): void {
-    const { connection, kind, noMail } = explained;
+    const { connection, kind, noMail, octets } = explained;
     if (!this.#waiting.has(connection.id)) return;
+    const account = this.#account.octets;
+    account.mail += octets.mail;
+    account.protocol += octets.protocol;
+    account.encrypted += octets.encrypted;
+    account.other += octets.other;
     this.#connections[kind]++;
     if (noMail !== null) this.#noMail[noMail] = (this.#noMail[noMail] ?? 0) + 1;
     if (kind === 'other' && !this.#request.verbose) {
@@ -172,6 +184,8 @@ class Explainer {
       noMail: this.#noMail,
       mails: this.#mails,
       noRows: this.#noRows,
+      octetsRead: this.#octetsRead,
+      ...this.#account,
       lostOctets: this.#streams.counts.gapOctets,
       packets,
     };

@@ -3,6 +3,7 @@ import type { Anomaly } from '../core/anomaly.ts';
 import type { ConversationKind, ConversationSummary } from '../dialogue/conversation.ts';
 import type { MissingRange, Tally } from '../dialogue/types.ts';
 import type { CloseReason, Sender, Sighting } from '../stream/types.ts';
+import type { OctetCounts, SkipReason } from './octet-counts.ts';
 
 export interface ExplainedFile {
   readonly path: string;
@@ -77,6 +78,11 @@ export interface ExplainedTotals {
   readonly noMail: Readonly<Record<string, number>>;
   readonly mails: { readonly whole: number; readonly incomplete: number };
   readonly noRows: Readonly<Record<Tally['what'], number>>;
+  /** Octets of the files' content; those of `octets` add up to it. */
+  readonly octetsRead: number;
+  readonly octets: Readonly<OctetCounts>;
+  /** `octets.skipped` by reason. */
+  readonly skippedOctets: Readonly<Partial<Record<SkipReason, number>>>;
   /** Sent, but not in the capture. */
   readonly lostOctets: number;
   /** Packets that carry no TCP, by the reason. */

@@ -5,6 +5,14 @@ import type { AnomalyCode } from '../core/anomaly.ts';
 import type { ConversationKind } from '../dialogue/conversation.ts';
 import type { MailProtocol } from '../dialogue/types.ts';
 import type { StoredTable } from '../store/sink.ts';
+import {
+  addFileOctets,
+  addPacketOctets,
+  addStreamOctets,
+  emptyAccount,
+  type OctetCounts,
+  type SkipReason,
+} from './octet-counts.ts';
 import type { ReadFile, SeriesSummary } from './series-reader.ts';
 
 export interface DamagedCapture {
@@ -31,27 +39,6 @@ export interface MailCounts {
   /** With parse_sign 0. */
   incomplete: number;
   octets: number;
-}
-
-/** Octets of the captures' content, each counted once: the fields add up to `captures.octets`. */
-export interface OctetCounts {
-  /** Block headers, options and padding of the capture files. */
-  file: number;
-  /** Link, IP and TCP headers of TCP segments. */
-  headers: number;
-  mail: number;
-  /** Commands and replies of mail conversations, and what surrounds mails. */
-  protocol: number;
-  /** Of mail conversations in TLS without secrets. */
-  encrypted: number;
-  /** Of connections and packets that are no mail. */
-  other: number;
-  /** TCP payload sent or captured again. */
-  repeated: number;
-  /** TCP payload of no place in its stream: behind a FIN, out of the window, keep-alive probes. */
-  discarded: number;
-  /** Damage: parts of a file and packets that could not be decoded, fragments never completed. */
-  skipped: number;
 }
 
 /** Plain data, the `--json` report; grows while the run goes on. */
@@ -81,7 +68,10 @@ export interface Report {
   images: { found: number; written: number; invalid: number };
   /** Anomalies by code, the captures' own included. */
   anomalies: Partial<Record<AnomalyCode, number>>;
+  /** The fields add up to `captures.octets`. */
   octets: OctetCounts;
+  /** `octets.skipped` by reason. */
+  skippedOctets: Partial<Record<SkipReason, number>>;
   /** Captures that are still written, and the mails in progress at their ends: the next run stores those. */
   growing: { captures: string[]; mails: number };
   /** Octets that were sent but are not in the captures. */
@@ -115,17 +105,7 @@ export function emptyReport(day: string, timeZone: string, store: string, imageF
     noMails: { headerListings: 0, refused: 0 },
     images: { found: 0, written: 0, invalid: 0 },
     anomalies: {},
-    octets: {
-      file: 0,
-      headers: 0,
-      mail: 0,
-      protocol: 0,
-      encrypted: 0,
-      other: 0,
-      repeated: 0,
-      discarded: 0,
-      skipped: 0,
-    },
+    ...emptyAccount(),
     growing: { captures: [], mails: 0 },
     lostOctets: 0,
     tables: [],
@@ -207,14 +187,13 @@ function addGrowing(report: Report, files: readonly ReadFile[], shares: readonly
 }
 
 function addFiles(report: Report, files: readonly ReadFile[]): void {
-  const { captures, octets } = report;
+  const { captures } = report;
   for (const { file, capture } of files) {
     if (!capture.isUnread) captures.read++;
     captures.fileOctets += capture.fileBytes;
     captures.octets += capture.contentBytes;
     captures.packets += capture.packets;
-    octets.file += capture.overheadBytes + capture.zeroTailBytes;
-    octets.skipped += capture.skippedBytes;
+    addFileOctets(report, capture);
     for (const { code, at, detail } of capture.anomalies) {
       const place = at.startsWith(`${file.path} `) ? at.slice(file.path.length + 1) : at;
       captures.damaged.push({ path: file.path, code, detail: `${place}: ${detail}` });
@@ -223,16 +202,12 @@ function addFiles(report: Report, files: readonly ReadFile[]): void {
 }
 
 function addPackets(report: Report, counts: SeriesSummary['counts']['packet']): void {
-  const { captures, octets } = report;
+  const { captures } = report;
   for (const [linkType, packets] of counts.unknownLinkTypes) {
     const name = linkTypeName(linkType);
     captures.unknownLinkTypes[name] = (captures.unknownLinkTypes[name] ?? 0) + packets;
   }
-  const of = (...classes: (keyof typeof counts.classes)[]) =>
-    classes.reduce((sum, name) => sum + counts.classes[name].octets, 0);
-  octets.headers += of('segment') - counts.payloadOctets;
-  octets.other += of('not-ip', 'not-tcp', 'unknown-link-type');
-  octets.skipped += of('malformed', 'truncated', 'nesting-limit', 'fragment-waiting', 'fragment-dropped');
+  addPacketOctets(report, counts);
   const { malformed, truncated } = counts.classes;
   countAnomaly(report, 'packet.malformed', malformed.packets);
   countAnomaly(report, 'packet.truncated', truncated.packets);
@@ -242,8 +217,6 @@ function addPackets(report: Report, counts: SeriesSummary['counts']['packet']): 
 }
 
 function addStreams(report: Report, counts: SeriesSummary['counts']['stream']): void {
-  report.octets.other += counts.ignoredOctets;
-  report.octets.repeated += counts.duplicateOctets;
-  report.octets.discarded += counts.discardedOctets;
+  addStreamOctets(report, counts);
   report.lostOctets += counts.gapOctets;
 }

@@ -116,6 +116,9 @@ test('mailproc --store ndjson:- writes rows to stdout and the report to stderr',
       [['2022-01-28', 1]],
     );
     assert.match(stderr, /mails +1/);
+    assert.match(stderr, /octets +[\d,]+: [\d,]+ of mails, [\d,]+ of their protocols/);
+    const explained = await runMailproc(folder, 'explain', oneMail);
+    assert.equal(/^octets .*$/m.exec(explained.stdout)?.[0], /^octets .*$/m.exec(stderr)?.[0]);
   }));
 
 test('mailproc - reads a capture from standard input into the day that is given, packed too', () =>

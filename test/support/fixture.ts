@@ -17,6 +17,7 @@ export interface Outcome {
   readonly images: Report['images'];
   readonly anomalies: Report['anomalies'];
   readonly octets: Report['octets'];
+  readonly skippedOctets: Report['skippedOctets'];
   readonly lostOctets: number;
   readonly rows: readonly unknown[];
 }
@@ -60,8 +61,8 @@ export async function runFixture(name: string, jobs = 1): Promise<Outcome> {
 }
 
 function outcomeOf(report: Report): Omit<Outcome, 'rows'> {
-  const { captures, connections, noMails, images, anomalies, octets, lostOctets } = report;
-  return { captures, connections, noMails, images, anomalies, octets, lostOctets };
+  const { captures, connections, noMails, images, anomalies, octets, skippedOctets, lostOctets } = report;
+  return { captures, connections, noMails, images, anomalies, octets, skippedOctets, lostOctets };
 }
 
 /** As it looks read back from JSON, with the temporary image folder under its usual name. */
