@@ -15,6 +15,7 @@ export interface CollectedMessage {
   readonly cut: boolean;
 }
 
+const holeCost = 64;
 const noMissing: readonly MissingRange[] = [];
 
 export class MessageCollector {
@@ -43,6 +44,11 @@ export class MessageCollector {
 
   get keptBytes(): number {
     return this.#kept;
+  }
+
+  /** Octets that the holes take. */
+  get cost(): number {
+    return (this.#missing?.length ?? 0) * holeCost;
   }
 
   get hasMissing(): boolean {

@@ -12,7 +12,7 @@ import { KeyLog } from '../../src/dialogue/tls/key-log.ts';
 import { planSeries } from '../../src/pipeline/series-plan.ts';
 import { SeriesReader } from '../../src/pipeline/series-reader.ts';
 import type { StreamEvent } from '../../src/stream/types.ts';
-import { type CutOptions, client, cuts, server, type Turn } from '../support/conversation.ts';
+import { type CutOptions, client, cuts, lost, server, type Turn } from '../support/conversation.ts';
 import { fixturesFolder } from '../support/fixture.ts';
 import { generateSession } from './tls/generated-sessions.ts';
 
@@ -107,6 +107,31 @@ test('Conversation tells what the sizes of a maildrop take, and keeps no more of
   assert(hear(events, heapMemory.unreadBytesMax).memory.held >= 5000 * 100);
   assert(hear(events, 50_000).memory.held < 150_000);
 });
+
+const holes = (turn: (text: string) => Turn): Turn[] =>
+  Array.from({ length: 400 }, () => [lost(turn('0123456789')), turn('0123456789\r\n')]).flat();
+const inSmtp = [server('220 mx\r\n'), client('EHLO a\r\n'), server('250 a\r\n')];
+
+for (const [protocol, port, least, turns] of [
+  ['SMTP', 25, 300, [...inSmtp, client('DATA\r\n'), server('354 go\r\n'), ...holes(client)]],
+  ['POP3', 110, 64, [server('+OK\r\n'), client('RETR 1\r\n'), server('+OK\r\n'), ...holes(server)]],
+  [
+    'IMAP',
+    143,
+    64,
+    [
+      ...[...inImap, client('a2 FETCH 1 BODY[]\r\n'), server('* 1 FETCH (BODY[] {100000}\r\n')],
+      ...holes(server),
+    ],
+  ],
+] as const) {
+  test(`Conversation tells what the holes of a mail in ${protocol} take, until it is over`, () => {
+    const place = { address: '198.51.100.25', port };
+    const { held } = hear(played(turns, { server: place, close: 'none' }), 8 << 20).memory;
+    assert(held >= 399 * least, `${held} octets`);
+    assert.equal(hear(played(turns, { server: place }), 8 << 20).memory.held, 0);
+  });
+}
 
 test('Conversation tells what both directions of DEFLATE take while they are open', () => {
   const compressed = [client('a2 COMPRESS DEFLATE\r\n'), server('a2 OK\r\n')];

@@ -100,9 +100,9 @@ export class Assembly {
     this.#isLossy = true;
   }
 
-  /** What the objects take. */
+  /** What the objects take; of small pieces those that keep their octets take as much again. */
   get heldBytes(): number {
-    return this.#cost - this.#keptBytes;
+    return 2 * (this.#cost - this.#keptBytes);
   }
 
   /** Of some mail there are pieces that were not handed out. */

@@ -94,7 +94,8 @@ export class Fragmentizer {
 
   /** Octets that wait, and texts of the unit that is not whole yet. */
   get heldBytes(): number {
-    return this.#half.heldBytes + this.#textBytes + this.#fragments.length * fragmentCost;
+    const open = this.#literal?.collector.cost ?? 0;
+    return this.#half.heldBytes + this.#textBytes + this.#fragments.length * fragmentCost + open;
   }
 
   /** Nothing was captured of the beginning: the first octets may be the middle of anything. */

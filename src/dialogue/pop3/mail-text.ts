@@ -52,6 +52,11 @@ export class MailText {
     return { ended: endBytes > 0, rest };
   }
 
+  /** Octets that its holes take. */
+  get cost(): number {
+    return this.#collector.cost;
+  }
+
   addGap(gap: StreamGap): void {
     this.#unstuffer.skipGap();
     this.#collector.addMissing(gap.length);

@@ -73,8 +73,8 @@ export class Pop3Decoder implements DialogueDecoder {
   }
 
   get heldBytes(): number {
-    const waiting = this.#client.heldBytes + this.#server.heldBytes;
-    return waiting + this.#pending.length * pendingCost + this.#session.cost;
+    const waiting = this.#client.heldBytes + this.#server.heldBytes + this.#pending.length * pendingCost;
+    return waiting + this.#session.cost + (this.#reading.kind === 'mail' ? this.#reading.mail.cost : 0);
   }
 
   receive(event: StreamEvent): readonly DialogueEvent[] {

@@ -52,6 +52,8 @@ export interface CutText {
 }
 
 const nothing: CutText['rest'] = [];
+/** A run of octets without a hole, as an object; measured. */
+const pieceCost = 300;
 const piecesBeforeMerge = 4096;
 const smallPieceBytes = 256;
 /** The octet before the end, the dot and its CRLF may have come one by one. */
@@ -103,6 +105,11 @@ export class DataText {
 
   get strictEnd(): EndOfData | undefined {
     return this.#strictEnd;
+  }
+
+  /** Octets that objects take: for each hole one, and one behind it. */
+  get cost(): number {
+    return this.#pieces.length * pieceCost;
   }
 
   /** Octets taken so far, lost ones included. */

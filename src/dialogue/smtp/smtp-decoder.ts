@@ -75,7 +75,8 @@ export class SmtpDecoder implements DialogueDecoder {
   }
 
   get heldBytes(): number {
-    return this.#heard.heldBytes + this.#unanswered.cost + this.#session.transaction.cost;
+    const told = this.#unanswered.cost + this.#session.transaction.cost;
+    return this.#heard.heldBytes + told + this.#text.cost;
   }
 
   receive(event: StreamEvent): readonly DialogueEvent[] {

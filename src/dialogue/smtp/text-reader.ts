@@ -53,6 +53,11 @@ export class TextReader {
     this.#heard = heard;
   }
 
+  /** Octets that the objects of the text take. */
+  get cost(): number {
+    return this.#text?.cost ?? 0;
+  }
+
   /** The connection begins anew, in another layer. */
   restart(): void {
     this.#ahead = undefined;
