@@ -3,6 +3,7 @@ import type { streamLimits } from '../core/limits.ts';
 import type { Segment } from '../packet/types.ts';
 import { AddressBook } from './address-book.ts';
 import { emptyCounts } from './counts.ts';
+import { PacketSighting } from './packet-sighting.ts';
 import type { Sighting, StreamObserver } from './types.ts';
 
 export type StreamLimits = { readonly [Name in keyof typeof streamLimits]: number };
@@ -28,8 +29,6 @@ export class RunState {
   #ipLength = 0;
   #ttl = 0;
   #sighting: Sighting | undefined;
-  #secondsNs = 0n;
-  #secondsOfNs = 0;
 
   constructor(observer: StreamObserver, mailPorts: MailPorts, limits: StreamLimits) {
     this.observer = observer;
@@ -60,22 +59,14 @@ export class RunState {
 
   /** Made only when an event needs it, and once for a packet. */
   get seen(): Sighting {
-    this.#sighting ??= {
-      capture: this.#capture,
-      frame: this.#frame,
-      timestampNs: this.#timestampNs(),
-      ipLength: this.#ipLength,
-      ttl: this.#ttl,
-    };
+    this.#sighting ??= new PacketSighting(
+      this.#capture,
+      this.#frame,
+      this.#seconds,
+      this.#nanoseconds,
+      this.#ipLength,
+      this.#ttl,
+    );
     return this.#sighting;
-  }
-
-  /** The whole second is kept: multiplying bigints for each packet shows in the profile. */
-  #timestampNs(): bigint {
-    if (this.#secondsOfNs !== this.#seconds) {
-      this.#secondsNs = BigInt(this.#seconds) * 1_000_000_000n;
-      this.#secondsOfNs = this.#seconds;
-    }
-    return this.#secondsNs + BigInt(this.#nanoseconds);
   }
 }

@@ -686,13 +686,11 @@ test('Reassembler gives every octet the sighting of the packet that carried it',
     ['ef', 1005, 5, 64],
     ['x', 500_001, 6, 57],
   ]);
-  assert.deepEqual(audience.heard[0]?.data[1]?.seen, {
-    capture: 0,
-    frame: 4,
-    timestampNs: 1_700_000_000_000_000_004n,
-    ipLength: 42,
-    ttl: 64,
-  });
+  const second = audience.heard[0]?.data[1]?.seen;
+  assert.deepEqual(
+    [second?.capture, second?.frame, second?.timestampNs, second?.ipLength, second?.ttl],
+    [0, 4, 1_700_000_000_000_000_004n, 42, 64],
+  );
 });
 
 test('Reassembler with a share follows each connection in exactly one of the shares', () => {
