@@ -364,7 +364,7 @@ function valueCost(value: Value): number {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     cost += VALUE_COST;
     if (next.kind === 'list') for (const item of next.items) open.push(item);
-    else if (next.kind === 'string') cost += next.octets.length;
+    else if (next.kind === 'string') cost += next.length;
   }
   return cost;
 }

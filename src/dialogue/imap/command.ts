@@ -56,7 +56,7 @@ function canonicalMailbox(name: string): string {
 export function requestedPieces(command: Command): PieceRequest[] {
   if (!command.name.endsWith('FETCH')) return [];
   let text = '';
-  for (const fragment of command.unit.fragments) if (fragment.kind === 'text') text += fragment.latin1();
+  for (const fragment of command.unit.fragments) if (fragment.kind === 'text') text += fragment.latin1;
   return text.includes(']<') ? pieceRequests(text) : [];
 }
 
@@ -92,7 +92,7 @@ export function appendedMessages(command: Command): AppendedMessage[] {
       else parts.push(fragment);
       continue;
     }
-    const text = fragment.latin1();
+    const text = fragment.latin1;
     if (text.startsWith(')')) endCatenation();
     if (/(?:^| )CATENATE \(/i.test(text)) {
       endCatenation();

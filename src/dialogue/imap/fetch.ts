@@ -7,7 +7,6 @@
  */
 import type { Place } from '../half-stream.ts';
 import type { CollectedMessage } from '../message-collector.ts';
-import { heapOctets } from '../octets.ts';
 import type { Description } from './assembly.ts';
 import { isHeaderSection, type SectionItem, sectionItem } from './section.ts';
 import type { Unit } from './unit.ts';
@@ -137,22 +136,20 @@ function contentOf({ name, value, isCut }: Item): FetchedContent | undefined {
   const item = sectionItem(name);
   if (item === undefined || value.kind !== 'string') return undefined;
   // Asked for a part that does not exist, servers send an empty string.
-  if (/^[\d.]+$/.test(item.section) && value.octets.length === 0 && value.literal === undefined)
-    return undefined;
+  if (/^[\d.]+$/.test(item.section) && value.length === 0 && value.literal === undefined) return undefined;
   const { literal } = value;
   if (literal !== undefined) {
     const { content, length, captured, mismatch } = literal;
     return { item, content, length, captured, mismatch };
   }
-  const { length } = value.octets;
+  const { length } = value;
   return { item, content: quotedContent(value, isCut), length, captured: length, mismatch: false };
 }
 
 function quotedContent(value: Str, isCut: boolean): CollectedMessage {
   const first: Place = value.start;
-  const missing = isCut ? [{ offset: value.octets.length, length: undefined }] : [];
-  const octets = heapOctets(Buffer.from(value.octets.read()));
-  return { octets, missing, first, last: first.seen, cut: false };
+  const missing = isCut ? [{ offset: value.length, length: undefined }] : [];
+  return { octets: value.octets, missing, first, last: first.seen, cut: false };
 }
 
 function numberOf(text: string | undefined): number | undefined {

@@ -25,7 +25,7 @@ import {
   mayBeTlsRecord,
 } from './recognise.ts';
 import { Text } from './text.ts';
-import { keepTexts, type Literal, type Unit } from './unit.ts';
+import type { Literal, Unit } from './unit.ts';
 
 /** A synchronising literal was announced: `acceptLiteral` or `refuseLiteral` must say how it went on. */
 interface LiteralAnnounced {
@@ -84,8 +84,6 @@ export class Fragmentizer {
   /** The octets of the event may change from now on. */
   settle(): void {
     this.#half.settle();
-    for (const fragment of this.#fragments) if (fragment.kind === 'text') fragment.keep();
-    if (this.#waiting?.kind === 'unit') keepTexts(this.#waiting);
   }
 
   get unreadBytes(): number {

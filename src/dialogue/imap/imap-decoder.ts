@@ -20,7 +20,7 @@ import { isKnownCommand, taggedStart } from './recognise.ts';
 import { Session } from './session.ts';
 import { newSide, type Side } from './side.ts';
 import { traceOf } from './trace.ts';
-import { keepTexts, type Unit } from './unit.ts';
+import type { Unit } from './unit.ts';
 
 /** What the client cannot go on without. */
 interface ClientWait {
@@ -94,7 +94,6 @@ export class ImapDecoder implements DialogueDecoder {
     if (this.#client.closed && this.#server.closed && this.#upgrade === undefined) this.#finish();
     this.#client.fragmentizer.settle();
     this.#server.fragmentizer.settle();
-    if (this.#held !== undefined) keepTexts(this.#held);
     const events = this.#session.takeEvents();
     if (this.#upgrade !== undefined) events.push(this.#upgrade);
     this.#upgrade = undefined;
@@ -220,7 +219,7 @@ export class ImapDecoder implements DialogueDecoder {
     const first = line?.octet(0);
     if (first === 0x2a) {
       // How long a piece was to be stands in the command only.
-      const isPiece = line?.latin1().includes(']<');
+      const isPiece = line?.latin1.includes(']<');
       const isOpen = isPiece && this.#wait === undefined && !this.#session.knowsRequest(unit);
       if (isOpen && this.#hold(unit)) return false;
       this.#session.untagged(unit);

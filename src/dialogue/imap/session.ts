@@ -160,7 +160,7 @@ export class Session {
     }
     const mismatch = unit.fragments.some((each) => each.kind === 'literal' && each.mismatch);
     if (mismatch) this.#events.push(mismatchAnomaly(startOf(unit)));
-    const text = firstText(unit)?.latin1(0, 65_536) ?? '';
+    const text = firstText(unit)?.latin1 ?? '';
     const expunge = /^\* (\d{1,10}) EXPUNGE\b/i.exec(text);
     if (expunge) this.#mailbox.expunge(Number(expunge[1]));
     const vanished = /^\* VANISHED ([\d:,]+)/i.exec(text);

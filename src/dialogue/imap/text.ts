@@ -2,57 +2,49 @@
 import type { Line, Place } from '../half-stream.ts';
 import { type CommandStart, commandStart, lookedAtOctets } from './recognise.ts';
 
+/** A part of a longer text is a copy: what is kept of it must not keep all of it. */
+const sharedLengthMax = 1024;
+
 export class Text {
   readonly kind = 'text';
   readonly start: Place;
-  readonly length: number;
-  /** Holds the text from `#from` on. */
-  #source: Buffer;
-  #from: number;
-  #isKept = false;
-  #head: string | undefined;
+  /** Its octets, each a character; made once, for it is read in many small parts. */
+  readonly latin1: string;
   /** `null`: not asked for yet. */
   #command: CommandStart | undefined | null = null;
 
   constructor(line: Line) {
     this.start = line.start;
-    this.length = line.length;
-    this.#source = line.source;
-    this.#from = line.from;
+    this.latin1 = line.latin1();
   }
 
-  /** A view; it dies with the event that brought the text, unless `keep` is called before. */
+  get length(): number {
+    return this.latin1.length;
+  }
+
+  /** A copy. */
   get bytes(): Buffer {
-    return this.#source.subarray(this.#from, this.#from + this.length);
+    return Buffer.from(this.latin1, 'latin1');
   }
 
+  /** Undefined behind the last one. */
   octet(at: number): number | undefined {
-    return at < this.length ? this.#source[this.#from + at] : undefined;
+    return at < this.latin1.length ? this.latin1.charCodeAt(at) : undefined;
   }
 
-  /** Octets `from` … `to`, each a character. */
-  latin1(from = 0, to: number = this.length): string {
-    const end = this.#from + Math.min(to, this.length);
-    return this.#source.toString('latin1', Math.min(this.#from + from, end), end);
+  part(from: number, to: number = this.latin1.length): string {
+    const part = this.latin1.slice(from, to);
+    return this.latin1.length <= sharedLengthMax ? part : Buffer.from(part, 'latin1').toString('latin1');
   }
 
   /** The first octets, enough to tell what it is. */
   get head(): string {
-    this.#head ??= this.latin1(0, lookedAtOctets);
-    return this.#head;
+    return this.latin1.length <= lookedAtOctets ? this.latin1 : this.part(0, lookedAtOctets);
   }
 
   /** Of the text that begins a command. */
   get command(): CommandStart | undefined {
     if (this.#command === null) this.#command = commandStart(this.head);
     return this.#command;
-  }
-
-  /** Its octets are its own from now on. */
-  keep(): void {
-    if (this.#isKept) return;
-    this.#isKept = true;
-    this.#source = Buffer.from(this.bytes);
-    this.#from = 0;
   }
 }

@@ -30,6 +30,6 @@ function textOf(unit: Unit): string {
 
 function hidden(unit: Unit, what: 'secret' | 'noise'): string {
   const first = unit.fragments[0];
-  const line = first?.kind === 'text' ? first.latin1(0, 10).toUpperCase() : '';
+  const line = first?.kind === 'text' ? first.part(0, 10).toUpperCase() : '';
   return what === 'noise' && line === 'DONE' ? 'DONE' : '***';
 }

@@ -22,8 +22,3 @@ export interface Unit {
   /** Its last literal was announced and refused: the octets were never sent. */
   readonly refused: boolean;
 }
-
-/** What is read later keeps its octets. */
-export function keepTexts({ fragments }: Unit): void {
-  for (const fragment of fragments) if (fragment.kind === 'text') fragment.keep();
-}

@@ -14,13 +14,37 @@ interface Atom {
   readonly text: string;
 }
 
-/** A quoted string, which dies with the event that is read, or a literal. */
+/** A quoted string or a literal. */
 export interface Str {
   readonly kind: 'string';
+  readonly length: number;
+  /** Of a quoted string its octets as Latin-1, quoting undone. */
+  readonly text: string | undefined;
   /** Quoting undone; of a literal what was captured. */
   readonly octets: Octets;
   readonly literal: Literal | undefined;
   readonly start: Place;
+}
+
+/** Most are read as text, and few as octets. */
+class Quoted implements Str {
+  readonly kind = 'string';
+  readonly text: string;
+  readonly literal = undefined;
+  readonly start: Place;
+
+  constructor(text: string, start: Place) {
+    this.text = text;
+    this.start = start;
+  }
+
+  get length(): number {
+    return this.text.length;
+  }
+
+  get octets(): Octets {
+    return heapOctets(Buffer.from(this.text, 'latin1'));
+  }
 }
 
 interface List {
@@ -82,7 +106,7 @@ export class ValueReader {
     if (text === undefined) return '';
     const start = this.#at;
     while (this.#at < text.length && !endsAtom(text.octet(this.#at))) this.#at++;
-    return text.latin1(start, this.#at);
+    return text.part(start, this.#at);
   }
 
   /** A FETCH item's name: `BODY[HEADER.FIELDS (FROM "To")]<0>` holds spaces and parentheses. */
@@ -96,12 +120,12 @@ export class ValueReader {
       const octet = this.#octet();
       if (this.#text() !== text) {
         // Texts can follow one another, too.
-        if (text !== undefined) name += text.latin1(start);
+        if (text !== undefined) name += text.part(start);
         text = this.#text();
         start = 0;
       }
       if (octet === undefined) {
-        if (text !== undefined) name += text.latin1(start, this.#at);
+        if (text !== undefined) name += text.part(start, this.#at);
         // A field name may itself be a literal.
         const literal = bracketed ? this.#takeLiteral() : undefined;
         if (literal === undefined) return name.slice(0, itemNameLengthMax);
@@ -118,7 +142,7 @@ export class ValueReader {
       if (!quoted && octet === CLOSE_BRACKET) bracketed = false;
       this.#at++;
     }
-    if (text !== undefined) name += text.latin1(start, this.#at);
+    if (text !== undefined) name += text.part(start, this.#at);
     return name.slice(0, itemNameLengthMax);
   }
 
@@ -161,7 +185,8 @@ export class ValueReader {
   #simple(): Atom | Str | undefined {
     const literal = this.#takeLiteral();
     if (literal !== undefined) {
-      return { kind: 'string', octets: literal.content.octets, literal, start: literal.content.first };
+      const { octets, first } = literal.content;
+      return { kind: 'string', length: octets.length, text: undefined, octets, literal, start: first };
     }
     const octet = this.#octet();
     if (octet === undefined || octet === CLOSE) return undefined;
@@ -185,11 +210,10 @@ export class ValueReader {
       end++;
     }
     this.#at = end + 1;
-    const raw = text.bytes.subarray(start, end);
+    const raw = text.part(start, end);
     const sequence = (text.start.sequence + start) >>> 0;
     const place = { sequence, seen: text.start.seen };
-    const octets = heapOctets(escaped ? withoutEscapes(raw) : raw);
-    return { kind: 'string', octets, literal: undefined, start: place };
+    return new Quoted(escaped ? raw.replace(/\\(.)/gs, '$1') : raw, place);
   }
 
   #take(wanted: number): boolean {
@@ -225,7 +249,7 @@ export class ValueReader {
     const rest = fragment.length - this.#at;
     if (rest === 0) return true;
     // The longest announcement is `~{999999999999999+}`.
-    return rest <= 20 && /^~?\{\d+\+?\}$/.test(fragment.latin1(this.#at));
+    return rest <= 20 && /^~?\{\d+\+?\}$/.test(fragment.part(this.#at));
   }
 
   #takeLiteral(): Literal | undefined {
@@ -252,6 +276,7 @@ export function octetsOf(value: Value | undefined): Buffer | undefined {
 /** The same as Latin-1 text. */
 export function textOf(value: Value | undefined): string | undefined {
   if (value?.kind === 'atom') return isNil(value) ? undefined : value.text;
+  if (value?.kind === 'string' && value.text !== undefined) return value.text;
   return octetsOf(value)?.toString('latin1');
 }
 
@@ -261,14 +286,4 @@ export function itemsOf(value: Value | undefined): readonly Value[] | undefined 
 
 function endsAtom(octet: number | undefined): boolean {
   return octet === SPACE || octet === OPEN || octet === CLOSE;
-}
-
-function withoutEscapes(raw: Buffer): Buffer {
-  const bytes = Buffer.alloc(raw.length);
-  let length = 0;
-  for (let at = 0; at < raw.length; at++) {
-    if (raw[at] === BACKSLASH && at + 1 < raw.length) at++;
-    bytes[length++] = raw[at] ?? 0;
-  }
-  return bytes.subarray(0, length);
 }
