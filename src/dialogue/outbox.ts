@@ -22,9 +22,14 @@ export class Outbox {
     this.add(anomaly(code, seen === undefined ? 'connection' : `frame ${seen.frame}`, detail));
   }
 
-  /** The text must hold no secrets; it is made only where somebody wants to see it. */
-  trace(sender: Sender, text: () => string, seen: Sighting): void {
-    if (this.#isTraced) this.add({ kind: 'trace', sender, text: text().slice(0, traceLengthMax), seen });
+  /** Somebody wants to see the dialogue: the texts for `trace` need not be made otherwise. */
+  get isTraced(): boolean {
+    return this.#isTraced;
+  }
+
+  /** The text must hold no secrets. */
+  trace(sender: Sender, text: string, seen: Sighting): void {
+    if (this.#isTraced) this.add({ kind: 'trace', sender, text: text.slice(0, traceLengthMax), seen });
   }
 
   /** What was handed out since the last call. */

@@ -124,7 +124,7 @@ export class Pop3Decoder implements DialogueDecoder {
   }
 
   #receiveCommand(command: Command): void {
-    this.#out.trace('client', () => withoutSecrets(command), command.seen);
+    if (this.#out.isTraced) this.#out.trace('client', withoutSecrets(command), command.seen);
     this.#pending = added(this.#pending, pendingOf(command));
     this.#shifted.noteCommand(command);
   }
@@ -132,7 +132,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #readSaslResponse(): boolean {
     const line = this.#client.takeLineOrRest(this.#clientFinished);
     if (line === undefined) return false;
-    this.#out.trace('client', () => '***', line.start.seen);
+    this.#out.trace('client', '***', line.start.seen);
     this.#pending[0]?.exchange?.respond(line.bytes);
     this.#isSaslTurn = false;
     return true;
@@ -225,7 +225,7 @@ export class Pop3Decoder implements DialogueDecoder {
 
   #receiveAnswer(line: Line, pending: Pending | undefined, isGreeting: boolean): void {
     const text = line.text(1024);
-    this.#out.trace('server', () => text, line.start.seen);
+    this.#out.trace('server', text, line.start.seen);
     if (pending?.exchange !== undefined && /^\+(?:\s|$)/.test(text)) this.#isSaslTurn = true;
     // Whatever is no answer was not asked for.
     if (!isAnswerLine(text) || isGreeting) return;

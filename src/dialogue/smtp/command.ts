@@ -51,6 +51,8 @@ export function looksLikeCommand(line: string): boolean {
   return commandLine.test(line.slice(0, commandBytesLookedAt));
 }
 
+const beginnings = { FROM: /^FROM\s*:?\s*/i, TO: /^TO\s*:?\s*/i } as const;
+
 /**
  * The address of `MAIL FROM:<…>` or `RCPT TO:<…>`, or undefined where the argument is not of that form.
  *
@@ -59,9 +61,11 @@ export function looksLikeCommand(line: string): boolean {
  * QUIRK: no colon, spaces around it and paths without angle brackets are sent and accepted.
  */
 export function pathAddress(argument: string, keyword: 'FROM' | 'TO'): string | undefined {
-  const match = keyword === 'FROM' ? /^FROM\s*:?\s*/i.exec(argument) : /^TO\s*:?\s*/i.exec(argument);
+  // As nearly all are written.
+  const isUsual = keyword === 'FROM' ? argument.startsWith('FROM:<') : argument.startsWith('TO:<');
+  const match = isUsual ? undefined : beginnings[keyword].exec(argument);
   if (match === null) return undefined;
-  const path = argument.slice(match[0].length);
+  const path = argument.slice(match === undefined ? keyword.length + 1 : match[0].length);
   if (!path.startsWith('<')) return path.slice(0, endOutsideQuotes(path, 0, ' ')).trim();
   const address = path.slice(1, endOutsideQuotes(path, 1, '>')).trim();
   // A source route, `@a,@b:user@c`, is ignored (RFC 5321 §4.1.1.3).

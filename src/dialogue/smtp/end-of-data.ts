@@ -324,7 +324,9 @@ export class DataText {
     else if (index < this.#settled) this.#settled--;
     before.length += piece.length;
     before.last = piece.last;
-    this.#pieces.splice(index, 1);
+    // Few follow: to move them costs less than the array that `splice` returns, for each packet of a mail.
+    this.#pieces.copyWithin(index, index + 1);
+    this.#pieces.pop();
   }
 
   #settleSometimes(): void {

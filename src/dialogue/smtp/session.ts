@@ -42,7 +42,7 @@ export class Session {
       case 'HELO':
       case 'EHLO':
       case 'LHLO':
-        this.#helo = argument.split(/\s/, 1)[0] || this.#helo;
+        this.#helo = firstWord(argument) || this.#helo;
         if (isRefusal(reply)) break;
         this.#isLmtp = verb === 'LHLO';
         this.#transaction = new Transaction();
@@ -95,6 +95,11 @@ export class Session {
     const message = rawMessage(circumstances, mail, envelope, accepted);
     if (message !== undefined) this.#out.add(message);
   }
+}
+
+function firstWord(text: string): string {
+  const end = text.search(/\s/);
+  return end < 0 ? text : text.slice(0, end);
 }
 
 /** A part of a string keeps the whole: where that is much longer, a copy. */

@@ -244,11 +244,10 @@ export class SmtpDecoder implements DialogueDecoder {
   #receiveCommand(line: Line): void {
     const command = parseCommand(line);
     const { seen, verb, argument } = command;
-    this.#out.trace('client', () => withoutSecrets(command), seen);
+    if (this.#out.isTraced) this.#out.trace('client', withoutSecrets(command), seen);
     if (verb === 'MAIL' || verb === 'RSET') this.#commandsLost = false;
     this.#session.isSmtp ||= looksLikeCommand(line.text(commandBytesLookedAt));
     const header = verb === 'BDAT' ? parseChunkHeader(argument) : undefined;
-    const [mechanism = '', initialResponse] = verb === 'AUTH' ? argument.split(/\s+/, 2) : [];
     if (header !== undefined) {
       this.#reading = { kind: 'chunk', reader: new ChunkReader(header, line.start), begin: line.start };
     } else if (verb === 'DATA') {
@@ -256,7 +255,8 @@ export class SmtpDecoder implements DialogueDecoder {
       this.#unanswered.add({ kind: 'data', seen });
     } else if (verb === 'STARTTLS') {
       this.#unanswered.add({ kind: 'starttls', seen });
-    } else if (verb === 'AUTH' && mechanism !== '') {
+    } else if (verb === 'AUTH' && argument !== '') {
+      const [mechanism = '', initialResponse] = argument.split(/\s+/, 2);
       this.#unanswered.add({ kind: 'sasl', exchange: new SaslExchange(mechanism, initialResponse), seen });
     } else {
       this.#unanswered.add({ kind: 'command', command, seen });
@@ -272,7 +272,7 @@ export class SmtpDecoder implements DialogueDecoder {
     }
     const line = client.takeLineOrRest(clientFinished);
     if (line === undefined) return false;
-    this.#out.trace('client', () => '***', line.start.seen);
+    this.#out.trace('client', '***', line.start.seen);
     exchange.respond(line.bytes);
     this.#reading = commands;
     this.#unanswered.add({ kind: 'sasl', exchange, seen: line.start.seen });

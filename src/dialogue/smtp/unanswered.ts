@@ -172,7 +172,8 @@ export class Unanswered implements MatchContext {
   }
 
   #trace(reply: Reply): void {
-    const text = (): string => protocolText(Buffer.from(`${reply.code} ${reply.text}`, 'latin1'));
+    if (!this.#out.isTraced) return;
+    const text = protocolText(Buffer.from(`${reply.code} ${reply.text}`, 'latin1'));
     this.#out.trace('server', text, reply.seen);
   }
 }
