@@ -42,22 +42,40 @@ export interface BuiltRecord {
   readonly anomalies: readonly Anomaly[];
 }
 
-export async function buildRecord(
+/** A promise for mails with files alone, which must be looked into: most mails have none, and are many. */
+export function buildRecord(
   raw: RawMessage,
   message: Message,
   context: RecordContext,
-): Promise<BuiltRecord> {
+): BuiltRecord | Promise<BuiltRecord> {
   const path = context.captures[raw.last.capture];
-  assert(path !== undefined, `capture ${raw.last.capture} is not in the series`);
+  if (path === undefined) assert.fail(`capture ${raw.last.capture} is not in the series`);
   const key = mailKey(raw);
-  const found = await findFiles(message.attachments, {
+  const place = { context, path, key };
+  if (message.attachments.length === 0) return recordOf(raw, message, place, noFiles);
+  const found = findFiles(message.attachments, {
     mailKey: key,
     captureName: basename(path),
     imageFolder: context.imageFolder,
     attachmentFolder: context.attachmentFolder,
   });
-  const anomalies = fileAnomalies(found, message.falseImages, `${path} frame ${raw.first.frame}`);
-  const columns = buildColumns(raw, message, context, path, found.images.length > 0);
+  return found.then((files) => recordOf(raw, message, place, files));
+}
+
+interface RecordPlace {
+  readonly context: RecordContext;
+  /** Of the capture with the mail's last octet. */
+  readonly path: string;
+  readonly key: string;
+}
+
+function recordOf(raw: RawMessage, message: Message, place: RecordPlace, found: FoundFiles): BuiltRecord {
+  const { path, key } = place;
+  const anomalies =
+    found.rejected.length + message.falseImages === 0
+      ? none
+      : fileAnomalies(found, message.falseImages, `${path} frame ${raw.first.frame}`);
+  const columns = buildColumns(raw, message, place, found.images.length > 0);
   const detail = buildDetail(raw, message, key, found, anomalies);
   return {
     record: { protocol: raw.protocol, columns, detail },
@@ -70,8 +88,7 @@ export async function buildRecord(
 function buildColumns(
   raw: RawMessage,
   message: Message,
-  context: RecordContext,
-  path: string,
+  { context, path }: RecordPlace,
   hasImage: boolean,
 ): MailColumns {
   const { client, server } = raw.connection;
@@ -113,9 +130,7 @@ function buildDetail(
     raw_size: raw.octets.length,
     complete: raw.complete,
     missing_bytes: raw.missing.reduce((sum, range) => sum + (range.length ?? 0), 0),
-    missing: raw.missing
-      .slice(0, recordLimits.missingRangesMax)
-      .map((range) => [range.offset, range.length ?? null]),
+    missing: missingRanges(raw),
     accepted: raw.accepted,
     envelope_from: raw.envelope === null ? null : cleanLine(raw.envelope.from),
     envelope_to: raw.envelope === null ? null : raw.envelope.to.map(cleanLine),
@@ -127,15 +142,37 @@ function buildDetail(
     encrypted: message.encrypted ?? null,
     images: found.images,
     attachments: found.attachments,
-    anomalies: [...raw.anomalies, ...message.anomalies, ...anomalies]
-      .slice(0, recordLimits.anomaliesMax)
-      .map(({ code, detail }) => ({ code, detail: cleanLine(detail) })),
+    anomalies: listed(raw.anomalies, message.anomalies, anomalies),
     first_frame: raw.first.frame,
     last_frame: raw.last.frame,
     mailbox: raw.mailbox === null ? null : cleanLine(raw.mailbox),
     uid: raw.uid,
     mail_key: key,
   };
+}
+
+/** Of the many lists that have nothing in them nearly always. */
+const none: readonly never[] = [];
+
+const noFiles: FoundFiles = {
+  images: none,
+  attachments: none,
+  imageFiles: none,
+  attachmentFiles: none,
+  rejected: none,
+};
+
+function missingRanges({ missing }: RawMessage): MailDetail['missing'] {
+  if (missing.length === 0) return none;
+  return missing.slice(0, recordLimits.missingRangesMax).map((range) => [range.offset, range.length ?? null]);
+}
+
+function listed(...lists: readonly (readonly Anomaly[])[]): MailDetail['anomalies'] {
+  if (lists.every((list) => list.length === 0)) return none;
+  return lists
+    .flat()
+    .slice(0, recordLimits.anomaliesMax)
+    .map(({ code, detail }) => ({ code, detail: cleanLine(detail) }));
 }
 
 /**
@@ -154,14 +191,21 @@ function mailFrom(raw: RawMessage, message: Message): string | null {
 /** Header recipients in order, then those of the envelope that no header names: the blind copies. */
 function mailTo(raw: RawMessage, message: Message): string | null {
   const to = bareAddresses(message.to);
+  const recipients = raw.envelope?.to ?? none;
+  if (recipients.length === 0) return joined(to);
   const named = new Set([...to, ...bareAddresses(message.cc)].map(comparable));
-  for (const recipient of raw.envelope?.to ?? []) {
+  const blind: string[] = [];
+  for (const recipient of recipients) {
     const address = lineOrNull(recipient);
     if (address === null || named.has(comparable(address))) continue;
     named.add(comparable(address));
-    to.push(address);
+    blind.push(address);
   }
-  return to.length === 0 ? null : to.join(',');
+  return joined([...to, ...blind]);
+}
+
+function joined(addresses: readonly string[]): string | null {
+  return addresses.length === 0 ? null : addresses.join(',');
 }
 
 /** RFC 5321 §2.4 lets a local part depend on case; servers that do are not found any more. */
@@ -169,13 +213,20 @@ function comparable(address: string): string {
   return address.toLowerCase();
 }
 
-function bareAddresses(addresses: readonly Address[]): string[] {
-  return addresses.map(({ address }) => cleanLine(address).trim()).filter((address) => address !== '');
+function bareAddresses(addresses: readonly Address[]): readonly string[] {
+  if (addresses.length === 0) return none;
+  const bare: string[] = [];
+  for (const { address } of addresses) {
+    const line = cleanLine(address).trim();
+    if (line !== '') bare.push(line);
+  }
+  return bare;
 }
 
 /** Without control characters and outer blanks; null where nothing is left. */
 function lineOrNull(text: string | null | undefined): string | null {
-  const line = cleanLine(text ?? '').trim();
+  if (text === null || text === undefined) return null;
+  const line = cleanLine(text).trim();
   return line === '' ? null : line;
 }
 

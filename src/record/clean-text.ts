@@ -7,14 +7,13 @@
 /** For a column of one line: line ends and tabs become a space, other control characters go. */
 export function cleanLine(text: string): string {
   // Nearly always there is nothing to clean, and to find that out costs a fraction of replacing.
-  const line = control.test(text)
-    ? text.replace(/[\t\n\v\f\r\x85]+/g, ' ').replace(/[\x00-\x1f\x7f-\x9f]/g, '')
-    : text;
-  return wellFormed(line);
+  if (!/[\x00-\x1f\x7f-\x9f\ud800-\udfff]/.test(text)) return text;
+  return wellFormed(text.replace(/[\t\n\v\f\r\x85]+/g, ' ').replace(/[\x00-\x1f\x7f-\x9f]/g, ''));
 }
 
 /** For running text: line ends become LF; tabs stay; other control characters go. */
 export function cleanText(text: string): string {
+  if (!/[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]/.test(text)) return text;
   const lines = text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
   return wellFormed(lines.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, ''));
 }
@@ -23,5 +22,3 @@ export function cleanText(text: string): string {
 export function wellFormed(text: string): string {
   return text.toWellFormed();
 }
-
-const control = /[\x00-\x1f\x7f-\x9f]/;

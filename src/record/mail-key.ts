@@ -10,16 +10,12 @@ export function mailKey(
   raw: Pick<RawMessage, 'protocol' | 'connection' | 'first' | 'firstSequence'>,
 ): string {
   const { client, server } = raw.connection;
-  const parts = [
-    raw.protocol,
-    client.address,
-    client.port,
-    server.address,
-    server.port,
-    raw.first.timestampNs,
-    raw.firstSequence,
-  ];
   // No part can hold a line feed, so that no two lists of parts give the same text.
-  // From the octets: a part of the longer text would keep all of it, and stores keep these keys.
-  return hash('sha256', parts.join('\n'), 'buffer').toString('hex', 0, 16);
+  const ends = `${client.address}\n${client.port}\n${server.address}\n${server.port}`;
+  const parts = `${raw.protocol}\n${ends}\n${raw.first.timestampNs}\n${raw.firstSequence}`;
+  digits.write(hash('sha256', parts), 'latin1');
+  // Copied: a slice of the longer text would keep all of it, and stores keep these keys.
+  return digits.toString('latin1', 0, 32);
 }
+
+const digits = Buffer.alloc(64);

@@ -99,5 +99,5 @@ export function build(
   decoded: Partial<Message> = {},
   changes: Partial<RecordContext> = {},
 ): Promise<BuiltRecord> {
-  return buildRecord(rawMessage(raw), message(decoded), { ...context, ...changes });
+  return Promise.resolve(buildRecord(rawMessage(raw), message(decoded), { ...context, ...changes }));
 }
