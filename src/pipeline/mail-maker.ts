@@ -8,12 +8,13 @@ import type { ZoneClock } from '../core/clock.ts';
 import { heapOctets } from '../dialogue/octets.ts';
 import type { MissingRange, RawMessage } from '../dialogue/types.ts';
 import { decodeMessage } from '../message/decode-message.ts';
-import { buildRecord } from '../record/build-record.ts';
+import type { Message } from '../message/types.ts';
+import { type BuiltRecord, buildRecord } from '../record/build-record.ts';
 import { messageFile } from '../record/message-file.ts';
 import type { MailRecord } from '../record/types.ts';
 import { SafeFolder } from '../store/safe-folder.ts';
 import type { Job } from './job.ts';
-import { LargeBuffers } from './large-buffers.ts';
+import { SpareBuffer } from './spare-buffer.ts';
 
 export type MailOutputs = Pick<Job, 'day' | 'imageFolder' | 'attachmentFolder' | 'messageFolder'>;
 
@@ -29,7 +30,9 @@ export interface MadeMail {
 export class MailMaker {
   readonly #outputs: MailOutputs;
   readonly #clock: ZoneClock;
-  readonly #buffers = new LargeBuffers();
+  readonly #buffers = new SpareBuffer();
+  /** Of the series that the last mail was seen in. */
+  #paths: { readonly of: readonly CaptureFile[]; readonly paths: readonly string[] } = { of: [], paths: [] };
   readonly #images: SafeFolder;
   readonly #attachments: SafeFolder | undefined;
   readonly #messages: SafeFolder | undefined;
@@ -43,42 +46,61 @@ export class MailMaker {
   }
 
   /**
-   * `files` is the series that the mail was seen in. Resolves when the files are durable: a run killed before the
-   * row is stored leaves files without a row, never a row that names a file which is not there. The mail's
-   * octets are released.
+   * `files` is the series that the mail was seen in. A promise where the mail has files: it resolves when they are
+   * durable. A run killed before the row is stored leaves files without a row, never a row that names a file which is
+   * not there. The mail's octets are released.
    */
-  async make(found: RawMessage, files: readonly CaptureFile[]): Promise<MadeMail> {
+  make(found: RawMessage, files: readonly CaptureFile[]): MadeMail | Promise<MadeMail> {
     const bytes = this.#buffers.take(found.octets.length);
     found.octets.copy(bytes, 0, 0, bytes.length);
     found.octets.release();
+    const raw = { ...found, octets: heapOctets(bytes) };
+    const message = decodeMessage(bytes, { gaps: gapOffsets(raw.missing) });
+    const built = buildRecord(raw, message, {
+      // Over midnight a mail belongs to the day in whose capture it ended, the one that `file_path` names.
+      day: files[raw.last.capture]?.day ?? this.#outputs.day,
+      clock: this.#clock,
+      captures: this.#pathsOf(files),
+      imageFolder: this.#outputs.imageFolder,
+      attachmentFolder: this.#outputs.attachmentFolder,
+    });
+    if (built instanceof Promise || this.#messages !== undefined)
+      return this.#write(raw, message, built, bytes);
+    this.#buffers.give(bytes);
+    return madeMail(raw, message, built, 0);
+  }
+
+  /** What is returned holds no view of `bytes`. */
+  async #write(
+    raw: RawMessage,
+    message: Message,
+    building: BuiltRecord | Promise<BuiltRecord>,
+    bytes: Buffer,
+  ): Promise<MadeMail> {
     try {
-      return await this.#decode({ ...found, octets: heapOctets(bytes) }, bytes, files);
+      const built = await building;
+      const { written } = await this.#images.write(built.images);
+      await this.#attachments?.write(built.attachments);
+      await this.#messages?.write([messageFile(raw, built.record)]);
+      return madeMail(raw, message, built, written);
     } finally {
       this.#buffers.give(bytes);
     }
   }
 
-  /** What is returned holds no view of `bytes`. */
-  async #decode(raw: RawMessage, bytes: Buffer, files: readonly CaptureFile[]): Promise<MadeMail> {
-    const message = decodeMessage(bytes, { gaps: gapOffsets(raw.missing) });
-    const built = await buildRecord(raw, message, {
-      // Over midnight a mail belongs to the day in whose capture it ended, the one that `file_path` names.
-      day: files[raw.last.capture]?.day ?? this.#outputs.day,
-      clock: this.#clock,
-      captures: files.map((file) => file.path),
-      imageFolder: this.#outputs.imageFolder,
-      attachmentFolder: this.#outputs.attachmentFolder,
-    });
-    const { written } = await this.#images.write(built.images);
-    await this.#attachments?.write(built.attachments);
-    await this.#messages?.write([messageFile(raw, built.record)]);
-    return {
-      record: built.record,
-      anomalies: [...raw.anomalies, ...message.anomalies, ...built.anomalies],
-      imagesFound: built.images.length,
-      imagesWritten: written,
-    };
+  #pathsOf(files: readonly CaptureFile[]): readonly string[] {
+    if (this.#paths.of !== files) this.#paths = { of: files, paths: files.map((file) => file.path) };
+    return this.#paths.paths;
   }
+}
+
+function madeMail(raw: RawMessage, message: Message, built: BuiltRecord, imagesWritten: number): MadeMail {
+  return {
+    record: built.record,
+    anomalies: [...raw.anomalies, ...message.anomalies, ...built.anomalies],
+    imagesFound: built.images.length,
+    imagesWritten,
+  };
 }
 
 function folderOf(path: string | undefined): SafeFolder | undefined {
@@ -87,6 +109,7 @@ function folderOf(path: string | undefined): SafeFolder | undefined {
 
 /** Where in the recovered octets each hole is: `offset` counts the lost ones before it, these do not. */
 export function gapOffsets(missing: readonly MissingRange[]): number[] {
+  if (missing.length === 0) return [];
   let lost = 0;
   return missing.map(({ offset, length }) => {
     const gap = offset - lost;

@@ -4,7 +4,7 @@ import type { ZoneClock } from '../core/clock.ts';
 import type { RawMessage } from '../dialogue/types.ts';
 import type { MailRecord } from '../record/types.ts';
 import type { Job, Watcher } from './job.ts';
-import { MailMaker } from './mail-maker.ts';
+import { type MadeMail, MailMaker } from './mail-maker.ts';
 import { countAnomaly, type ShareCounts } from './report.ts';
 
 export class MailWriter {
@@ -18,9 +18,13 @@ export class MailWriter {
     this.#anomaly = anomaly;
   }
 
-  /** The record of a message of the series `files`; resolves when its files are durable. */
-  async record(raw: RawMessage, files: readonly CaptureFile[]): Promise<MailRecord> {
-    const { record, anomalies, imagesFound, imagesWritten } = await this.#maker.make(raw, files);
+  /** The record of a message of the series `files`; a promise where it has files: resolves when they are durable. */
+  record(raw: RawMessage, files: readonly CaptureFile[]): MailRecord | Promise<MailRecord> {
+    const made = this.#maker.make(raw, files);
+    return made instanceof Promise ? made.then((mail) => this.#count(raw, mail)) : this.#count(raw, made);
+  }
+
+  #count(raw: RawMessage, { record, anomalies, imagesFound, imagesWritten }: MadeMail): MailRecord {
     const { images } = this.#counts;
     images.found += imagesFound;
     images.written += imagesWritten;

@@ -13,27 +13,32 @@ export class WorkInHand {
     this.#octetsMax = octetsMax;
   }
 
-  /**
-   * Waits until there is room and begins; resolves with the promise of the result in an array of one, so
-   * that waiting for the beginning is not waiting for the end. One caller at a time.
-   */
-  async begin<Result>(octets: number, work: () => Promise<Result>): Promise<readonly [Promise<Result>]> {
-    while (!this.#hasRoomFor(octets)) await this.#change();
+  /** Resolves when there is room; undefined where there is some now: most have not to wait. One caller at a time. */
+  roomFor(octets: number): Promise<void> | undefined {
+    return this.#hasRoomFor(octets) ? undefined : this.#waitForRoom(octets);
+  }
+
+  /** Counts `work` as in hand until it is done, and hands its result on. */
+  add<Result>(octets: number, work: Promise<Result>): Promise<Result> {
     this.#count += 1;
     this.#octets += octets;
-    const result = work().finally(() => {
+    const result = work.finally(() => {
       this.#count -= 1;
       this.#octets -= octets;
       this.#wake();
     });
     // Whoever has the promise hears of it, perhaps later than it is rejected.
     result.catch(() => undefined);
-    return [result];
+    return result;
   }
 
   /** Resolves when nothing is in hand. */
   async done(): Promise<void> {
     while (this.#count > 0) await this.#change();
+  }
+
+  async #waitForRoom(octets: number): Promise<void> {
+    while (!this.#hasRoomFor(octets)) await this.#change();
   }
 
   #hasRoomFor(octets: number): boolean {

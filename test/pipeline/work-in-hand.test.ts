@@ -21,16 +21,19 @@ for (const [what, countMax, octetsMax, sizes, next] of limits) {
   test(`WorkInHand bounds ${what}`, async () => {
     const inHand = new WorkInHand(countMax, octetsMax);
     const open = sizes.map((octets) => ({ octets, ...openWork() }));
-    for (const { octets, work } of open) await inHand.begin(octets, work);
-    let hasBegun = false;
-    const waiting = inHand.begin(next, async () => {
-      hasBegun = true;
+    for (const { octets, work } of open) {
+      await inHand.roomFor(octets);
+      inHand.add(octets, work());
+    }
+    let hasRoom = false;
+    const waiting = inHand.roomFor(next)?.then(() => {
+      hasRoom = true;
     });
     await new Promise(setImmediate);
-    assert.equal(hasBegun, false);
+    assert.equal(hasRoom, false);
     open[0]?.end();
     await waiting;
-    assert.equal(hasBegun, true);
+    assert.equal(hasRoom, true);
     for (const { end } of open) end();
     await inHand.done();
   });
@@ -38,8 +41,10 @@ for (const [what, countMax, octetsMax, sizes, next] of limits) {
 
 test('WorkInHand has room again after work that failed, and hands its reason on', async () => {
   const inHand = new WorkInHand(1, 1);
-  const [failed] = await inHand.begin(1, () => Promise.reject(new Error('no')));
-  const [next] = await inHand.begin(5, async () => 'next');
+  assert.equal(inHand.roomFor(1), undefined);
+  const failed = inHand.add(1, Promise.reject(new Error('no')));
+  await inHand.roomFor(5);
+  const next = inHand.add(5, Promise.resolve('next'));
   await assert.rejects(failed, /no/);
   assert.equal(await next, 'next');
 });
