@@ -51,56 +51,88 @@ export function recordRank(
 /** Above twice the size of any mail, and exact as a number. */
 const wholeMailRank = 2 ** 52;
 
-export function toRow(id: number, record: Pick<MailRecord, 'columns'>): StoredRow {
-  return rowOf(id, record, storableText);
-}
-
-/** The row of `toRow`, and `detail` behind it. */
-export function rowJson(id: number, record: MailRecord): string {
-  const row = rowOf(id, record, (text) => text);
-  return storableJson({ ...row, detail: record.detail });
-}
-
 /** Written out: rows of one shape, made without looking each name up, are what a store spends its time on. */
-function rowOf(
-  id: number,
-  { columns }: Pick<MailRecord, 'columns'>,
-  textOf: (text: string) => string,
-): StoredRow {
-  const orNull = (text: string | null): string | null => (text === null ? null : textOf(text));
+export function toRow(id: number, { columns }: Pick<MailRecord, 'columns'>): StoredRow {
   return {
     id,
-    insert_time: textOf(columns.insert_time),
-    timestamp: textOf(columns.timestamp),
+    insert_time: storableText(columns.insert_time),
+    timestamp: storableText(columns.timestamp),
     sport: columns.sport,
     dport: columns.dport,
-    source_ip: textOf(columns.source_ip),
-    target_ip: textOf(columns.target_ip),
+    source_ip: storableText(columns.source_ip),
+    target_ip: storableText(columns.target_ip),
     len: columns.len,
     ttl: columns.ttl,
-    host_name: orNull(columns.host_name),
-    mail_from: orNull(columns.mail_from),
-    mail_to: orNull(columns.mail_to),
-    x_mail: orNull(columns.x_mail),
-    mail_subject: orNull(columns.mail_subject),
+    host_name: storableOrNull(columns.host_name),
+    mail_from: storableOrNull(columns.mail_from),
+    mail_to: storableOrNull(columns.mail_to),
+    x_mail: storableOrNull(columns.x_mail),
+    mail_subject: storableOrNull(columns.mail_subject),
     mail_priority: columns.mail_priority,
-    message_id: orNull(columns.message_id),
-    mail_content: orNull(columns.mail_content),
-    file_path: textOf(columns.file_path),
+    message_id: storableOrNull(columns.message_id),
+    mail_content: storableOrNull(columns.mail_content),
+    file_path: storableText(columns.file_path),
     image_sign: columns.image_sign,
     parse_sign: columns.parse_sign,
   };
 }
 
+/** The row of `toRow` as JSON, and `detail` behind it. */
+export function rowJson(id: number, { columns: row, detail }: MailRecord): string {
+  // Glued together: to have one object made into JSON, and made before, takes twice the time.
+  return (
+    `{"id":${id},"insert_time":${textJson(row.insert_time)},"timestamp":${textJson(row.timestamp)},` +
+    `"sport":${row.sport},"dport":${row.dport},"source_ip":${textJson(row.source_ip)},` +
+    `"target_ip":${textJson(row.target_ip)},"len":${row.len},"ttl":${row.ttl},` +
+    `"host_name":${textJson(row.host_name)},"mail_from":${textJson(row.mail_from)},` +
+    `"mail_to":${textJson(row.mail_to)},"x_mail":${textJson(row.x_mail)},` +
+    `"mail_subject":${textJson(row.mail_subject)},"mail_priority":${row.mail_priority},` +
+    `"message_id":${textJson(row.message_id)},"mail_content":${textJson(row.mail_content)},` +
+    `"file_path":${textJson(row.file_path)},"image_sign":${row.image_sign},` +
+    `"parse_sign":${row.parse_sign},"detail":${detailJson(detail)}}`
+  );
+}
+
+/** In the order of `MailDetail`. */
 export function detailJson(detail: MailDetail): string {
-  return storableJson(detail);
+  return (
+    `{"protocol":${textJson(detail.protocol)},"direction":${textJson(detail.direction)},` +
+    `"method":${textJson(detail.method)},"raw_sha256":${textJson(detail.raw_sha256)},` +
+    `"raw_size":${detail.raw_size},"complete":${detail.complete},` +
+    `"missing_bytes":${detail.missing_bytes},"missing":${listJson(detail.missing)},` +
+    `"accepted":${detail.accepted},"envelope_from":${textJson(detail.envelope_from)},` +
+    `"envelope_to":${listJson(detail.envelope_to)},"cc":${listJson(detail.cc)},` +
+    `"reply_to":${listJson(detail.reply_to)},"date":${textJson(detail.date)},` +
+    `"user":${textJson(detail.user)},"layer":${textJson(detail.layer)},` +
+    `"encrypted":${textJson(detail.encrypted)},"images":${listJson(detail.images)},` +
+    `"attachments":${listJson(detail.attachments)},"anomalies":${listJson(detail.anomalies)},` +
+    `"first_frame":${detail.first_frame},"last_frame":${detail.last_frame},` +
+    `"mailbox":${textJson(detail.mailbox)},"uid":${detail.uid},"mail_key":${textJson(detail.mail_key)}}`
+  );
+}
+
+/** What JSON escapes, and what has no place in a store: lone surrogates are among the surrogates. */
+const needsEscape = /["\\\x00-\x1f\ud800-\udfff]/;
+
+function textJson(text: string | null): string {
+  if (text === null) return 'null';
+  return needsEscape.test(text) ? JSON.stringify(storableText(text)) : `"${text}"`;
+}
+
+function listJson(list: readonly unknown[] | null): string {
+  if (list === null) return 'null';
+  return list.length === 0 ? '[]' : storableJson(list);
 }
 
 /** JSON without U+0000 and lone surrogates, not even as escapes. */
-function storableJson(value: object): string {
+function storableJson(value: readonly unknown[]): string {
   const json = JSON.stringify(value);
   if (!json.includes('\\u0000') && !json.includes('\\ud')) return json;
   return JSON.stringify(value, (_, each) => (typeof each === 'string' ? storableText(each) : each));
+}
+
+function storableOrNull(text: string | null): string | null {
+  return text === null ? null : storableText(text);
 }
 
 /** Records are clean when they come from `buildRecord`; a library may be given others. */
