@@ -163,6 +163,7 @@ export class Conversation {
   #ask(decoder: DialogueDecoder, event: StreamEvent): Iterable<DialogueEvent> {
     const events = decoder.receive(event);
     this.#tellHeld(isEnd(event) ? 0 : decoder.heldBytes);
+    if (events.length === 0) return nothing;
     for (const { kind } of events) if (kind === 'anomaly' || kind === 'upgrade') return this.#handOn(events);
     for (const out of events) if (out.kind === 'message') this.#mailOctets += out.wireBytes;
     return events;

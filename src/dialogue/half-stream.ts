@@ -162,6 +162,7 @@ export class HalfStream {
 
   /** The next line, or what stands before a gap or, when no more will come, before the end. */
   takeLineOrRest(isFinished: boolean): Line | undefined {
+    if (this.isEmpty) return undefined;
     return this.takeLine() ?? (isFinished || this.lineIsCutByGap ? this.takeFragment() : undefined);
   }
 

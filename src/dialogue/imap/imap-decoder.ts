@@ -95,9 +95,9 @@ export class ImapDecoder implements DialogueDecoder {
     this.#client.fragmentizer.settle();
     this.#server.fragmentizer.settle();
     const events = this.#session.takeEvents();
-    if (this.#upgrade !== undefined) events.push(this.#upgrade);
+    const upgrade = this.#upgrade;
     this.#upgrade = undefined;
-    return events;
+    return upgrade === undefined ? events : [...events, upgrade];
   }
 
   #push(event: StreamEvent & { kind: 'data' | 'gap' }): void {

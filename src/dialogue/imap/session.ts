@@ -39,6 +39,8 @@ interface CutContent {
   readonly uid: number | undefined;
 }
 
+const nothing: readonly DialogueEvent[] = [];
+
 export class Session {
   readonly #connection: Connection;
   readonly #memory: DialogueMemory;
@@ -67,8 +69,9 @@ export class Session {
   }
 
   /** What happened since the last call. */
-  takeEvents(): DialogueEvent[] {
+  takeEvents(): readonly DialogueEvent[] {
     const events = this.#events;
+    if (events.length === 0) return nothing;
     this.#events = [];
     return events;
   }

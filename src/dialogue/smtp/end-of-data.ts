@@ -12,6 +12,7 @@ import { DotLineScanner, DotUnstuffer, isStrictEnd } from '../dot-stuffing.ts';
 import { type Place, placeAt, type Run } from '../half-stream.ts';
 import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
 import { type DialogueMemory, joinOctets, type OctetLog } from '../octets.ts';
+import { type Data, mergeNeighbours, type Piece } from './text-pieces.ts';
 
 export interface EndOfData {
   /** `strict`: CRLF.CRLF. `bareLf`: with a bare LF. `gap`: what was lost may hold the end. */
@@ -23,18 +24,6 @@ export interface EndOfData {
   /** The octet that completed the end; for a gap the one before it. */
   readonly seen: Sighting;
 }
-
-/** Octets in a row, and where the first and the last of them were seen. */
-interface Data {
-  readonly kind: 'data';
-  /** Offset in the log, which holds no lost octets. */
-  readonly from: number;
-  length: number;
-  readonly start: Place;
-  last: Sighting;
-}
-
-type Piece = Data | StreamGap;
 
 /** A candidate, and the piece it lies in, which begins at `pieceAt`. */
 interface Candidate extends EndOfData {
@@ -379,28 +368,4 @@ export class DataText {
       return { ...candidate, piece, pieceAt };
     });
   }
-}
-
-/** The pieces begin at octet `at`; what stands around one of `ends` keeps its place. */
-function mergeNeighbours(pieces: readonly Piece[], at: number, ends: readonly number[]): Piece[] {
-  const merged: Piece[] = [];
-  let open: Data | undefined;
-  let begin = at;
-  let nextEnd = ends.findIndex((end) => end >= begin);
-  if (nextEnd < 0) nextEnd = ends.length;
-  for (const piece of pieces) {
-    const end = begin + piece.length;
-    const isEnd = (ends[nextEnd] ?? Number.POSITIVE_INFINITY) <= end;
-    while ((ends[nextEnd] ?? Number.POSITIVE_INFINITY) <= end) nextEnd++;
-    if (isEnd || piece.kind === 'gap') open = undefined;
-    if (piece.kind === 'data' && open !== undefined) {
-      open.length += piece.length;
-      open.last = piece.last;
-    } else {
-      merged.push(piece);
-      open = piece.kind === 'data' && !isEnd ? piece : undefined;
-    }
-    begin = end;
-  }
-  return merged;
 }
