@@ -28,6 +28,8 @@ interface RotatedName {
   readonly order: bigint;
   /** dumpcap's numbers only grow, up to 99999: a smaller one begins another capture. */
   readonly isCounted: boolean;
+  /** Of counted files, when they were begun, as the name tells it. */
+  readonly begun: bigint;
 }
 
 interface Member extends ProbedCapture {
@@ -67,34 +69,61 @@ function rotatedName(relativePath: string): RotatedName | undefined {
     prefix: string,
     rest: string,
     order: string,
-    isCounted: boolean,
+    begun?: string,
   ): RotatedName => {
-    return { family: `${scheme} ${folder}${prefix}*${rest}`, prefix, order: BigInt(order), isCounted };
+    const family = `${scheme} ${folder}${prefix}*${rest}`;
+    const isCounted = begun !== undefined;
+    return { family, prefix, order: BigInt(order), isCounted, begun: BigInt(begun ?? 0) };
   };
   const dumpcap = dumpcapName.exec(name);
-  if (dumpcap !== null) return rotated('count', dumpcap[1] ?? '', dumpcap[4] ?? '', dumpcap[2] ?? '0', true);
+  if (dumpcap !== null) {
+    return rotated('count', dumpcap[1] ?? '', dumpcap[4] ?? '', dumpcap[2] ?? '0', dumpcap[3] ?? '0');
+  }
   const timeFirst = timeFirstName.exec(name);
-  if (timeFirst !== null)
-    return rotated('count', timeFirst[1] ?? '', timeFirst[4] ?? '', timeFirst[3] ?? '0', true);
+  if (timeFirst !== null) {
+    return rotated('count', timeFirst[1] ?? '', timeFirst[4] ?? '', timeFirst[3] ?? '0', timeFirst[2] ?? '0');
+  }
   const dated = tcpdumpTime.exec(name);
   if (dated !== null) {
     const digits = `${dated[2] ?? ''}${(dated[4] ?? '').padStart(4, '0')}`.replaceAll(/\D/g, '');
-    return rotated('time', dated[1] ?? '', dated[3] ?? '', digits, false);
+    return rotated('time', dated[1] ?? '', dated[3] ?? '', digits);
   }
   const numbered = tcpdumpNumber.exec(name);
-  if (numbered !== null) return rotated('number', numbered[1] ?? '', '', `0${numbered[2] ?? ''}`, false);
+  if (numbered !== null) return rotated('number', numbered[1] ?? '', '', `0${numbered[2] ?? ''}`);
   return undefined;
 }
 
 /** Chains of files that can have been written one after the other, each in capture order. */
 function chainsOf(family: readonly Member[]): Member[][] {
+  const counted = inCountedOrder(family);
   const chains: Member[][] = [];
-  for (const member of inCaptureOrder(family)) {
+  for (const member of counted ?? inCaptureOrder(family)) {
+    const last = chains.at(-1);
+    const isNext = (member.name?.order ?? 0n) - (last?.at(-1)?.name?.order ?? 0n) === 1n;
+    if (counted !== undefined && isNext && last !== undefined) {
+      last.push(member);
+      continue;
+    }
     const chain = chains.slice(-captureLimits.openSeriesMax).findLast((open) => continues(open, member));
     if (chain === undefined) chains.push([member]);
     else chain.push(member);
   }
   return chains;
+}
+
+/**
+ * Files of which number and time of beginning grow together were written one after the other, whatever the
+ * times of their packets are: packets of several queues change places, and clocks are set. Undefined where the
+ * names do not tell that.
+ */
+function inCountedOrder(family: readonly Member[]): readonly Member[] | undefined {
+  const byNumber = family.toSorted((one, other) => compare(one.name?.order ?? 0n, other.name?.order ?? 0n));
+  const grow = byNumber.every(({ name }, index) => {
+    const before = byNumber[index - 1]?.name;
+    if (name?.isCounted !== true) return false;
+    return before === undefined || (before.order < name.order && before.begun <= name.begun);
+  });
+  return grow ? byNumber : undefined;
 }
 
 /** By the time of the first packet, then by the name. A file without packets stays behind its predecessor. */

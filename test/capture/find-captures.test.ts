@@ -226,8 +226,13 @@ describe('findCaptures', () => {
     ],
     [
       'keeps files apart that were written at the same time',
-      { 'a_00001_20220128093000.pcapng': at(0), 'a_00002_20220128093001.pcapng': at(1) },
-      [['a_00001_20220128093000.pcapng'], ['a_00002_20220128093001.pcapng']],
+      { 'a_00001_20220128093000.pcapng': at(0), 'a_00003_20220128093001.pcapng': at(1) },
+      [['a_00001_20220128093000.pcapng'], ['a_00003_20220128093001.pcapng']],
+    ],
+    [
+      'joins files of which numbers and times grow together, though their packets change places',
+      { 'a_00001_20220128093000.pcapng': at(1), 'a_00002_20220128093001.pcapng': at(0) },
+      [['a_00001_20220128093000.pcapng', 'a_00002_20220128093001.pcapng']],
     ],
     [
       'joins a file that was renamed by adding to its name',

@@ -306,6 +306,8 @@ export interface CaptureFileOptions {
   /** pcap: nanosecond magic number; pcapng: `if_tsresol` 9. Microseconds otherwise. */
   readonly nanoseconds?: boolean;
   readonly snapLength?: number;
+  /** pcapng: those of the interfaces; by default those of the packets, in their order. */
+  readonly linkTypes?: readonly number[];
 }
 
 /** A classic capture file; all packets must have one link type. */
@@ -336,6 +338,11 @@ export function writePcap(packets: readonly TestPacket[], options: CaptureFileOp
   return Buffer.concat(parts);
 }
 
+/** Each once, in the order of their first packets. */
+export function linkTypesOf(packets: readonly TestPacket[]): number[] {
+  return [...new Set(packets.map((packet) => packet.linkType))];
+}
+
 /** One section with one interface per link type and an Enhanced Packet Block per packet. */
 export function writePcapng(packets: readonly TestPacket[], options: CaptureFileOptions = {}): Buffer {
   const { u16, u32 } = writers(options.bigEndian === true);
@@ -353,7 +360,7 @@ export function writePcapng(packets: readonly TestPacket[], options: CaptureFile
   ]);
   const unspecified = u32(0xffffffff);
   const parts = [block(0x0a0d0d0a, u32(0x1a2b3c4d), u16(1), u16(0), unspecified, unspecified)];
-  const interfaces = [...new Set(packets.map((packet) => packet.linkType))];
+  const interfaces = options.linkTypes ?? linkTypesOf(packets);
   for (const linkType of interfaces) {
     parts.push(block(1, u16(linkType), u16(0), u32(options.snapLength ?? 262_144), resolution));
   }

@@ -5,7 +5,14 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CaptureContent } from './ingest-captures.ts';
-import { type CaptureFileOptions, linkTypes, type TestPacket, writePcap, writePcapng } from './packets.ts';
+import {
+  type CaptureFileOptions,
+  linkTypes,
+  linkTypesOf,
+  type TestPacket,
+  writePcap,
+  writePcapng,
+} from './packets.ts';
 import type { SeededRandom } from './random.ts';
 import { recordCapture } from './recorded-capture.ts';
 
@@ -179,13 +186,14 @@ export function asPcap({ packets }: Traffic, options: CaptureFileOptions = {}): 
   return isOneType ? writePcap(packets, { nanoseconds: true, ...options }) : undefined;
 }
 
-/** The same in `count` files, named as dumpcap does; the secrets are in the first. */
+/** The same in `count` files, named and described as dumpcap does; the secrets are in the first. */
 export function inFiles({ packets, secrets }: Traffic, count: number): CaptureContent[] {
   const each = Math.ceil(packets.length / count);
+  const all = linkTypesOf(packets);
   return Array.from({ length: count }, (_, index) => {
     const number = String(index + 1).padStart(5, '0');
     const some = packets.slice(index * each, (index + 1) * each);
-    const bytes = asPcapng({ packets: some, secrets: index === 0 ? secrets : '' });
+    const bytes = asPcapng({ packets: some, secrets: index === 0 ? secrets : '' }, { linkTypes: all });
     return { name: `mail_${number}_202201280930${String(index).padStart(2, '0')}.pcapng`, bytes };
   });
 }
