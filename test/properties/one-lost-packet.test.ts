@@ -39,6 +39,26 @@ for (const [name, most] of neighbours) {
   });
 }
 
+/** Clients that wait for each answer: no packet holds anything of two mails. */
+const oneAtATime = ['smtp-nodemailer', 'smtp-auth', 'pop3-operations', 'pop3-fetchmail', 'imap-partial'];
+
+for (const name of oneAtATime) {
+  test(`${name} without any one of its packets lacks one mail at most`, async () => {
+    const traffic = await readTraffic(join(fixturesFolder, name, 'capture.pcapng'));
+    const judge = new LossJudge(traffic);
+    assert(judge.mails >= 4, 'there is something to lose');
+    let costly = 0;
+    for (let index = 0; index < traffic.packets.length; index++) {
+      const { wrong, missing } = judge.judge(new Set([index]));
+      const what = `without frame ${index + 1}`;
+      assert.deepEqual(wrong.map(shown), [], what);
+      assert(missing.length <= 1, `${what}: ${missing.map(shown).join(', ')}`);
+      costly += missing.length;
+    }
+    assert(costly >= judge.mails, 'packets of mails were lost');
+  });
+}
+
 /** The packet was captured while the mail was transferred. */
 function isAround({ first, last }: RawMessage, frame: number): boolean {
   return first.frame <= frame && frame <= last.frame;
