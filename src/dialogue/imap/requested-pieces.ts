@@ -23,10 +23,10 @@ interface Asked {
   readonly length: number;
 }
 
-interface UnknownPieces {
+/** The pieces of a response, of which none holds on to its octets. */
+interface OpenPieces {
   readonly unit: Unit;
-  readonly fetched: FetchResponse;
-  readonly changes: number;
+  readonly pieces: readonly AskedPiece[];
 }
 
 /** A piece that came: of which message, and where in it. */
@@ -51,7 +51,8 @@ export class RequestedPieces {
   /** Commands that were added or removed. */
   #changes = 0;
   /** The response that was asked about last, where not all of it was known. */
-  #unknown: UnknownPieces | undefined;
+  #open: OpenPieces | undefined;
+  #openAt = 0;
 
   add(command: Command): void {
     const requests = requestedPieces(command);
@@ -105,16 +106,11 @@ export class RequestedPieces {
    * while the response waits for them: only another command changes the answer.
    */
   knowsAll(unit: Unit, uidOf: (sequence: number) => number | undefined): boolean {
-    if (this.#unknown?.unit === unit && this.#unknown.changes === this.#changes) return false;
-    const fetched = this.#unknown?.unit === unit ? this.#unknown.fetched : fetchResponse(unit);
-    if (fetched === undefined) return true;
-    const { sequence, contents, cut, uid = uidOf(sequence) } = fetched;
-    const items = contents.map(({ item }) => item);
-    if (cut !== undefined) items.push(cut);
-    const isKnown = items.every(({ section, origin }) => {
-      return origin === undefined || this.lengthOf({ section, origin, sequence, uid }) !== undefined;
-    });
-    this.#unknown = isKnown ? undefined : { unit, fetched, changes: this.#changes };
+    if (this.#open?.unit === unit && this.#openAt === this.#changes) return false;
+    const pieces = this.#open?.unit === unit ? this.#open.pieces : piecesOf(fetchResponse(unit), uidOf);
+    const isKnown = pieces.every((piece) => this.lengthOf(piece) !== undefined);
+    this.#open = isKnown ? undefined : { unit, pieces };
+    this.#openAt = this.#changes;
     return isKnown;
   }
 
@@ -123,4 +119,17 @@ export class RequestedPieces {
     this.#keysOfTag.clear();
     this.#count = 0;
   }
+}
+
+function piecesOf(
+  fetched: FetchResponse | undefined,
+  uidOf: (sequence: number) => number | undefined,
+): AskedPiece[] {
+  if (fetched === undefined) return [];
+  const { sequence, contents, cut, uid = uidOf(sequence) } = fetched;
+  const items = contents.map(({ item }) => item);
+  if (cut !== undefined) items.push(cut);
+  return items.flatMap(({ section, origin }) =>
+    origin === undefined ? [] : [{ section, origin, sequence, uid }],
+  );
 }

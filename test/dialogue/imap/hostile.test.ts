@@ -2,10 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { dialogueLimits } from '../../../src/core/limits.ts';
+import { HalfStream } from '../../../src/dialogue/half-stream.ts';
 import { literalMarker } from '../../../src/dialogue/imap/literal-marker.ts';
 import { MailboxState } from '../../../src/dialogue/imap/mailbox-state.ts';
 import { decodeMailboxName } from '../../../src/dialogue/imap/modified-utf7.ts';
+import { RequestedPieces } from '../../../src/dialogue/imap/requested-pieces.ts';
 import { sectionItem } from '../../../src/dialogue/imap/section.ts';
+import { Text } from '../../../src/dialogue/imap/text.ts';
+import type { Unit } from '../../../src/dialogue/imap/unit.ts';
 import { client, conversation, cuts, lost, server, type Turn } from '../../support/conversation.ts';
 import { decode, messagesOf, uncut } from './overheard.ts';
 
@@ -194,3 +198,33 @@ test('ImapDecoder does not wait for a silent side beyond its limit', () => {
   const found = messagesOf(decode(uncut(turns, false)));
   assert.equal(found.at(-1)?.octets.read().toString(), 'abc');
 });
+
+test('RequestedPieces reads a response that waits for its command once, and not at every packet', () => {
+  let reads = 0;
+  const response = textOf('* 1 FETCH (UID 2 BODY[]<0> "mail")');
+  const unit: Unit = {
+    kind: 'unit',
+    damaged: false,
+    refused: false,
+    get fragments() {
+      reads++;
+      return [response];
+    },
+  };
+  const pieces = new RequestedPieces();
+  const isKnown = (): boolean => pieces.knowsAll(unit, () => undefined);
+  for (let packet = 0; packet < 10; packet++) assert.equal(isKnown(), false);
+  assert.equal(reads, 1);
+  const request: Unit = { ...unit, fragments: [textOf('a1 UID FETCH 2 BODY[]<0.10>')] };
+  pieces.add({ tag: 'a1', name: 'UID FETCH', unit: request });
+  assert.equal(isKnown(), true);
+});
+
+function textOf(line: string): Text {
+  const half = new HalfStream();
+  const seen = { capture: 0, frame: 1, timestampNs: 0n, ipLength: 40, ttl: 64 };
+  half.push({ kind: 'data', sender: 'server', bytes: Buffer.from(`${line}\r\n`), sequence: 1, seen });
+  const taken = half.takeLine();
+  assert.ok(taken);
+  return new Text(taken);
+}

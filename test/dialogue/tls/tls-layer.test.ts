@@ -582,4 +582,18 @@ describe('TlsLayer where there is no TLS', () => {
       ['absent'],
     );
   });
+
+  it('TlsLayer holds no more than its limit while holes keep it from telling text from TLS', () => {
+    const layer = new TlsLayer(CONNECTION, new KeyLog());
+    const hole: StreamEvent = { kind: 'gap', sender: 'client', length: 1, sequence: 1, seen: sighting(1) };
+    const pairs = tlsLimits.undecidedMax / 2;
+    const events = Array.from({ length: pairs }, () => [hole, of('client', 'x')]).flat();
+    assert.deepEqual(
+      events.flatMap((event) => [...layer.receive(event)]),
+      [],
+    );
+    const [note, ...passed] = [...layer.receive(hole)];
+    assert.equal(note?.kind, 'note');
+    assert.deepEqual(passed, [...events, hole]);
+  });
 });
