@@ -12,7 +12,7 @@ import { DotLineScanner, DotUnstuffer, isStrictEnd } from '../dot-stuffing.ts';
 import { type Place, placeAt, type Run } from '../half-stream.ts';
 import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
 import { type DialogueMemory, joinOctets, type OctetLog } from '../octets.ts';
-import { type Data, mergeNeighbours, type Piece } from './text-pieces.ts';
+import { mergeNeighbours, type Piece } from './text-pieces.ts';
 
 export interface EndOfData {
   /** `strict`: CRLF.CRLF. `bareLf`: with a bare LF. `gap`: what was lost may hold the end. */
