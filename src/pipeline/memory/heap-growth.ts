@@ -11,15 +11,15 @@ import { pipelineLimits } from '../../core/limits.ts';
 
 /** How much the heap may grow until garbage is looked for; 0 leaves it to the runtime. */
 let growthPercent = 0;
-/** The smallest heap since garbage was looked for. */
+/** The least that heap and buffers took since garbage was looked for. */
 let usedBytesMin = 0;
 let collect: (() => void) | undefined;
 
 /** To be called now and then; costs a microsecond. */
 export function adaptHeapGrowth(): void {
   const { relaxedMemoryBytes, relaxedGrowthPercent, tightGrowthPercent, heapGrowthBytesMax } = pipelineLimits;
-  const { used_heap_size: used, external_memory: external } = getHeapStatistics();
-  const isTight = used + external > relaxedMemoryBytes;
+  const used = usedBytes();
+  const isTight = used > relaxedMemoryBytes;
   // It reads the flag each time it is about to decide how far the heap may grow.
   const percent = isTight ? tightGrowthPercent : relaxedGrowthPercent;
   if (percent !== growthPercent) setFlagsFromString(`--heap-growing-percent=${percent}`);
@@ -27,10 +27,16 @@ export function adaptHeapGrowth(): void {
   usedBytesMin = Math.min(usedBytesMin, used);
   if (!isTight || used - usedBytesMin < heapGrowthBytesMax + usedBytesMin * (tightGrowthPercent / 100))
     return;
-  // It decides only when it looks for garbage, and the first time may be far away: texts come in megabytes.
+  // It decides only when it looks for garbage, and the first time may be far away: texts come in megabytes, and
+  // buffers with attachments are not in the heap at all.
   collect ??= garbageCollection();
   collect();
-  usedBytesMin = getHeapStatistics().used_heap_size;
+  usedBytesMin = usedBytes();
+}
+
+function usedBytes(): number {
+  const { used_heap_size: heap, external_memory: buffers } = getHeapStatistics();
+  return heap + buffers;
 }
 
 /** The runtime hands it to contexts that begin after the flag is set. */
