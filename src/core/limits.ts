@@ -237,6 +237,10 @@ export const storeLimits = {
   blockBytes: 1 << 20,
   /** Files made durable together: each such time costs the disk one commit of its journal. */
   fileWritesMax: 64,
+  /** Keys of mails are anywhere in their table: a smaller cache would write pages out amid a batch, and read them again. */
+  sqliteCacheBytes: 16 << 20,
+  /** Pages of 4 KB that the write-ahead log takes before they go to their places: of several batches, not of each. */
+  sqliteLogPages: 4000,
   /** How long a run waits for another one's transaction; that takes milliseconds for a batch. */
   busyTimeoutMs: 30_000,
   /** A lease not renewed for so long is free: a run that is alive renews it several times in between. */

@@ -274,6 +274,8 @@ function setUp(database: Database, isForReading: boolean): void {
     if (!String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY')) throw error;
   }
   database.exec('PRAGMA synchronous = FULL');
+  database.exec(`PRAGMA cache_size = -${storeLimits.sqliteCacheBytes >> 10}`);
+  database.pragma(`wal_autocheckpoint = ${storeLimits.sqliteLogPages}`);
   inTransaction(database, () => {
     database.exec(commonTables);
     // Who only looks shall see that a table is gone.
