@@ -425,6 +425,8 @@ function measure(folder: string, file: string): Promise<Measured> {
   const hook = `data:text/javascript,${encodeURIComponent(tellPeak)}`;
   const command = [
     join(projectRoot, 'bin/mailproc.js'),
+    '--jobs',
+    '1',
     file,
     '20220128',
     '--store',

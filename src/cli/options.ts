@@ -1,4 +1,5 @@
 /** Every setting once: its flag, its key in the configuration file, its help line and its reader. */
+import { availableParallelism } from 'node:os';
 import { MailprocError } from '../core/errors.ts';
 import { dialogueLimits } from '../core/limits.ts';
 import type { PortHints } from '../pipeline/job.ts';
@@ -85,9 +86,9 @@ export const definitions: { readonly [Name in SettingName]: Definition<Settings[
   },
   jobs: {
     flags: '--jobs <n>',
-    help: 'threads that read captures of 16 MiB and more (default 1)',
-    // On two processors a second thread gained nothing: see docs/performance.md.
-    fallback: () => 1,
+    help: 'threads that read captures of 16 MiB and more (default: the number of processors, 8 at most)',
+    // Each thread reads all packets: behind eight of them that is what takes the time.
+    fallback: () => Math.min(availableParallelism(), 8),
     read: readJobs,
   },
   mailMax: {
