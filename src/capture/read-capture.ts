@@ -2,6 +2,7 @@
  * Reads one capture file, the only I/O of this stage: the file flows through one reused buffer, and the
  * handler is called for each packet while it lies there.
  */
+import { setImmediate } from 'node:timers/promises';
 import { type Anomaly, anomaly } from '../core/anomaly.ts';
 import { MailprocError } from '../core/errors.ts';
 import { captureLimits } from '../core/limits.ts';
@@ -154,6 +155,8 @@ class CaptureReader {
       this.#decode();
       this.#handler.bytesRead?.(source.storedBytes);
       await this.#handler.pause?.();
+      // A file is read without waiting for it: signals, timers and what the disk has written get their turn here.
+      await setImmediate();
       if (this.#tally.damage?.code === 'capture.not-a-capture') break;
       if (isEnough?.() === true) return this.#summary(source, []);
     }

@@ -3,6 +3,7 @@
  * pcapng §4.7) may stand behind the packets they are for. Only block headers are looked at, and packets are
  * never decoded.
  */
+import { setImmediate } from 'node:timers/promises';
 import { captureLimits } from '../core/limits.ts';
 import { type ByteSource, FileSource, UnpackedSource } from './byte-source.ts';
 import { compressionOf } from './compression.ts';
@@ -61,6 +62,8 @@ async function walk(
   let end = 0;
   let octets = 0;
   while (octets < octetsMax) {
+    // Nothing else is waited for: signals and timers get their turn here.
+    await setImmediate();
     signal?.throwIfAborted();
     const read = await source.read(buffer, end);
     if (read === 0) return;

@@ -61,6 +61,27 @@ function outcome({ packets, secrets, anomalies, summary }: RecordedCapture): unk
 }
 
 describe('readCapture', () => {
+  test('readCapture lets signals and timers have their turn between two reads', async (t) => {
+    const file = path.join(temporaryFolder(t), 'a.pcapng');
+    writeFileSync(file, repeated.bytes);
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+    };
+    const turnsAtReads: number[] = [];
+    const handler = {
+      packet: () => undefined,
+      anomaly: () => undefined,
+      bytesRead: () => {
+        turnsAtReads.push(turns);
+        setImmediate(count);
+      },
+    };
+    await readCapture(file, handler, { readBytes: 1 << 16 });
+    assert.ok(turnsAtReads.length > 4);
+    assert.deepEqual(turnsAtReads, [...turnsAtReads.keys()]);
+  });
+
   test('readCapture gives the same for every size of a read', async (t) => {
     const folder = temporaryFolder(t);
     const damaged = Buffer.concat([
