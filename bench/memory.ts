@@ -211,6 +211,18 @@ function* longListing(side: TcpSide): Packets {
   yield* side.says('server', `${lines.join('')}.\r\n`);
 }
 
+/** A text read in pieces of one octet, every second one of them. */
+function* tinyPieces(side: TcpSide): Packets {
+  yield* begin(side, imapStart);
+  const pieces = Array.from({ length: 600 }, (_, index) => index * 2);
+  const commands = pieces.map((at, index) => `b${index} UID FETCH 7 BODY[TEXT]<${at}.1>\r\n`);
+  yield* side.says('client', commands.join(''));
+  const answers = pieces.map(
+    (at, index) => `* 1 FETCH (UID 7 BODY[TEXT]<${at}> {1}\r\nx)\r\nb${index} OK\r\n`,
+  );
+  yield* side.says('server', answers.join(''));
+}
+
 /** Half of a hello, and half of a record behind it. */
 function* tlsBegun(side: TcpSide): Packets {
   const record = Buffer.alloc(14_000, 1);
@@ -346,6 +358,9 @@ const cases: Readonly<Record<string, Case>> = {
   '300 commands of 1 MB unanswered in one IMAP connection': { packets: () => longCommands(300) },
   '16,000 connections with a listing of 1,000 mails': {
     packets: () => manyConnections(16_000, longListing, 110),
+  },
+  '1,500 connections with a text in 600 pieces of one octet': {
+    packets: () => manyConnections(1500, tinyPieces, 143),
   },
   '16,000 connections with half a hello of TLS': { packets: () => manyConnections(16_000, tlsBegun, 993) },
   '16,000 connections with a compressed mailbox': {

@@ -63,7 +63,7 @@ export class ShareMemory implements DialogueMemory {
   begin(): OctetLog {
     const log = new KeptLog();
     const handle = new LogHandle(this, log);
-    this.#forgotten.register(handle, log);
+    this.#forgotten.register(handle, log, log);
     return handle;
   }
 
@@ -105,6 +105,8 @@ export class ShareMemory implements DialogueMemory {
 
   release(log: KeptLog): void {
     this.#release(log);
+    // The registry holds on to it until the runtime has time for such things, which it may not have amid a read.
+    this.#forgotten.unregister(log);
   }
 
   #release(log: KeptLog): void {
