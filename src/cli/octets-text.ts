@@ -1,5 +1,7 @@
 /** Where the octets of the captures went, as text: the parts add up to the whole. */
+
 import type { OctetAccount, OctetCounts, SkipReason } from '../pipeline/octet-counts.ts';
+import { number } from './counted.ts';
 
 const names: Readonly<Record<keyof OctetCounts, string>> = {
   mail: 'of mails',
@@ -30,8 +32,4 @@ export function octetsText(total: number, { octets, skippedOctets }: OctetAccoun
     return count > 0 ? [`${number(count)} ${reasons[reason]}`] : [];
   });
   return `${number(total)}: ${parts.join(', ')}${why.length > 0 ? ` (${why.join(', ')})` : ''}`;
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en-US');
 }

@@ -1,4 +1,5 @@
 /** What is in a capture, as text for a person. */
+
 import type { ZoneClock } from '../core/clock.ts';
 import type {
   ExplainedConnection,
@@ -8,6 +9,7 @@ import type {
   ExplainedMail,
   ExplainedTotals,
 } from '../pipeline/explanation.ts';
+import { counted, number } from './counted.ts';
 import { octetsText } from './octets-text.ts';
 import { printable } from './printable.ts';
 
@@ -16,7 +18,7 @@ type Frame = ExplainedMail['seen'];
 export function renderFile(file: ExplainedFile, clock: ZoneClock): string {
   const { path, format, compression, bytes, packets, linkTypes, firstPacketNs, lastPacketNs } = file;
   const kind = [format ?? 'no capture', ...(compression === null ? [] : [`compressed with ${compression}`])];
-  const facts = [...kind, `${number(bytes)} octets`, count(packets, 'packet'), ...linkTypes];
+  const facts = [...kind, `${number(bytes)} octets`, counted(packets, 'packet'), ...linkTypes];
   if (file.hasSecrets) facts.push('with TLS secrets');
   const times =
     firstPacketNs === null || lastPacketNs === null
@@ -55,9 +57,9 @@ export function renderTotals(totals: ExplainedTotals): string {
   const shown = kinds.map(([kind, times]) => `${number(times)} ${kindNames[kind] ?? kind}`);
   const others = Object.entries(noMail).map(([what, times]) => `${number(times)} ${what}`);
   const byRule = [
-    ...(noRows['header-listing'] > 0 ? [count(noRows['header-listing'], 'header listing')] : []),
+    ...(noRows['header-listing'] > 0 ? [counted(noRows['header-listing'], 'header listing')] : []),
     ...(noRows.refused > 0 ? [`${number(noRows.refused)} refused before the text`] : []),
-    ...(noRows.encrypted > 0 ? [`${count(noRows.encrypted, 'session')} in TLS without secrets`] : []),
+    ...(noRows.encrypted > 0 ? [`${counted(noRows.encrypted, 'session')} in TLS without secrets`] : []),
   ];
   const unread = Object.entries(packets).map(
     ([name, times]) => `${number(times)} ${name.replaceAll('-', ' ')}`,
@@ -128,7 +130,7 @@ function eventLines(event: ExplainedEvent): string[] {
 const namedMailsMax = 5;
 
 function gapText({ sender, octets, mails }: ExplainedGap): string {
-  const what = `! ${count(octets, 'octet')} of the ${sender} ${octets === 1 ? 'is' : 'are'} not in the capture`;
+  const what = `! ${counted(octets, 'octet')} of the ${sender} ${octets === 1 ? 'is' : 'are'} not in the capture`;
   if (mails === null) return `${what}; what they held is hidden by TLS or compression`;
   if (mails.length === 0) return `${what}; no mail is known to miss them`;
   const numbers = mails.slice(0, namedMailsMax).map((each) => `#${each}`);
@@ -214,12 +216,4 @@ function end({ address, port }: ExplainedConnection['connection']['client']): st
 
 function lines(texts: readonly string[]): string {
   return `${texts.map(printable).join('\n')}\n`;
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-function count(value: number, noun: string): string {
-  return `${number(value)} ${noun}${value === 1 ? '' : 's'}`;
 }

@@ -1,5 +1,7 @@
 /** The outcome of `prune` as text for people. */
+
 import type { Pruned, PrunedDay } from '../pipeline/prune.ts';
+import { counted } from './counted.ts';
 import { printable } from './printable.ts';
 
 export function renderPruned({ store, before, days, freeBytes }: Pruned, isMeant: boolean): string {
@@ -32,10 +34,6 @@ function dayLines({ day, tables, captures, folders, state }: PrunedDay): string[
       return `    ${name}  ${counted(rows, 'row')}${bytes === null ? '' : `, ${size(bytes)}`}`;
     }),
   ];
-}
-
-function counted(value: number, noun: string): string {
-  return `${value.toLocaleString('en-US')} ${noun}${value === 1 ? '' : 's'}`;
 }
 
 function size(octets: number): string {

@@ -1,5 +1,7 @@
 /** The report as text for people. */
+
 import type { Report } from '../pipeline/report.ts';
+import { counted, number } from './counted.ts';
 import { octetsText } from './octets-text.ts';
 import { printable } from './printable.ts';
 
@@ -14,7 +16,7 @@ export function renderReport(report: Report): string {
     ...(report.captures.octets > 0 ? [row('octets', octetsText(report.captures.octets, report))] : []),
     row('connections', connectionsText(report)),
     row('mails', mailsText(report)),
-    ...report.tables.map((table) => row('', `${table.name}  ${count(table.rows, 'row')}`)),
+    ...report.tables.map((table) => row('', `${table.name}  ${counted(table.rows, 'row')}`)),
     ...growingLines(report),
     row('images', imagesText(report)),
     ...lossLines(report),
@@ -35,7 +37,7 @@ function capturesText({ captures }: Report): string {
   const { read, unchanged, busy, fileOctets, packets, ignored } = captures;
   const found =
     read + unchanged + busy > 0
-      ? `${number(read)} read, ${bytes(fileOctets)}, ${count(packets, 'packet')}`
+      ? `${number(read)} read, ${bytes(fileOctets)}, ${counted(packets, 'packet')}`
       : 'none of this day';
   const before = unchanged > 0 ? `, ${number(unchanged)} unchanged since an earlier run` : '';
   const others = busy > 0 ? `, ${number(busy)} left to another run` : '';
@@ -60,15 +62,15 @@ function mailsText(report: Report): string {
   if (sum('known') > 0) parts.push(`${number(sum('known'))} stored before`);
   if (sum('incomplete') > 0) parts.push(`${number(sum('incomplete'))} incomplete`);
   const { headerListings, refused } = report.noMails;
-  if (headerListings > 0) parts.push(`besides ${count(headerListings, 'header listing')}`);
+  if (headerListings > 0) parts.push(`besides ${counted(headerListings, 'header listing')}`);
   if (refused > 0) parts.push(`${number(refused)} refused before the text`);
   return `${number(sum('seen'))} (${parts.join(', ')})`;
 }
 
 function growingLines({ growing: { captures, mails } }: Report): string[] {
   if (captures.length === 0) return [];
-  const left = mails > 0 ? `, ${count(mails, 'mail')} in progress left to the next run` : '';
-  return [row('', `${count(captures.length, 'capture')} still written${left}`)];
+  const left = mails > 0 ? `, ${counted(mails, 'mail')} in progress left to the next run` : '';
+  return [row('', `${counted(captures.length, 'capture')} still written${left}`)];
 }
 
 function imagesText({ images }: Report): string {
@@ -82,7 +84,7 @@ function lossLines(report: Report): string[] {
   const entries = Object.entries(report.anomalies).sort(([one], [other]) => (one < other ? -1 : 1));
   const lost = report.lostOctets > 0 ? [`${bytes(report.lostOctets)} were sent but not captured`] : [];
   const unread = Object.entries(report.captures.unknownLinkTypes).map(
-    ([name, packets]) => `${count(packets, 'packet')} of link type ${name}, which is not read`,
+    ([name, packets]) => `${counted(packets, 'packet')} of link type ${name}, which is not read`,
   );
   const texts = [...lost, ...unread, ...entries.map(([code, times]) => `${number(times)} × ${code}`)];
   if (texts.length === 0) return [row('losses', 'none')];
@@ -110,14 +112,6 @@ function damagedLines({ captures }: Report): string[] {
     ...shown.map(({ path, detail }) => `  ${path}: ${detail}`),
     ...(rest > 0 ? [`  and ${number(rest)} more, see --json`] : []),
   ];
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-function count(value: number, noun: string): string {
-  return `${number(value)} ${noun}${value === 1 ? '' : 's'}`;
 }
 
 function bytes(value: number): string {

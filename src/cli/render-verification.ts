@@ -1,5 +1,7 @@
 /** The outcome of `verify` as text for people. */
+
 import type { Verification } from '../pipeline/verify.ts';
+import { counted } from './counted.ts';
 import { printable } from './printable.ts';
 
 /** Differences named one by one; the JSON form has all of them. */
@@ -27,8 +29,4 @@ export function renderVerification(verification: Verification): string {
     ),
   ];
   return `${lines.map(printable).join('\n')}\n`;
-}
-
-function counted(value: number, noun: string): string {
-  return `${value.toLocaleString('en-US')} ${noun}${value === 1 ? '' : 's'}`;
 }

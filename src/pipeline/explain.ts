@@ -16,7 +16,13 @@ import { ConversationLog, type HeldEvents } from './conversation-log.ts';
 import type { ExplainedConnection, ExplainedFile, ExplainedTotals } from './explanation.ts';
 import { readSecrets } from './ingest.ts';
 import type { PortHints } from './job.ts';
-import { addFileOctets, addPacketOctets, addStreamOctets, emptyAccount } from './octet-counts.ts';
+import {
+  addConversationOctets,
+  addFileOctets,
+  addPacketOctets,
+  addStreamOctets,
+  emptyAccount,
+} from './octet-counts.ts';
 
 export interface ExplainRequest {
   /** Capture files in the order in which they were written, read as one capture. */
@@ -144,11 +150,7 @@ class Explainer {
   #end(explained: ExplainedConnection): void {
     const { connection, kind, noMail, octets } = explained;
     if (!this.#waiting.has(connection.id)) return;
-    const account = this.#account.octets;
-    account.mail += octets.mail;
-    account.protocol += octets.protocol;
-    account.encrypted += octets.encrypted;
-    account.other += octets.other;
+    addConversationOctets(this.#account.octets, octets);
     this.#connections[kind]++;
     if (noMail !== null) this.#noMail[noMail] = (this.#noMail[noMail] ?? 0) + 1;
     if (kind === 'other' && !this.#request.verbose) {

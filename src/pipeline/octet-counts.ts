@@ -1,5 +1,6 @@
 /** Where the octets of the captures went: each is counted once, and what was skipped has its reason. */
 import type { CaptureSummary } from '../capture/read-capture.ts';
+import type { ConversationSummary } from '../dialogue/conversation.ts';
 import type { PacketCounts } from '../packet/counts.ts';
 import type { StreamCounts } from '../stream/counts.ts';
 
@@ -67,6 +68,14 @@ export function addPacketOctets(account: OctetAccount, { classes, payloadOctets 
   skip(account, 'nesting-limit', classes['nesting-limit'].octets);
   const fragments = classes['fragment-waiting'].octets + classes['fragment-dropped'].octets;
   skip(account, 'incomplete-fragments', fragments);
+}
+
+/** What was delivered to one conversation. */
+export function addConversationOctets(octets: OctetCounts, heard: ConversationSummary['octets']): void {
+  octets.mail += heard.mail;
+  octets.protocol += heard.protocol;
+  octets.encrypted += heard.encrypted;
+  octets.other += heard.other;
 }
 
 /** What was delivered is counted by the conversations. */

@@ -11,6 +11,7 @@ import type { Job } from './job.ts';
 import { MailWriter } from './mail-writer.ts';
 import { adaptHeapGrowth } from './memory/heap-growth.ts';
 import type { ShareMemory } from './memory/share-memory.ts';
+import { addConversationOctets } from './octet-counts.ts';
 import { compareRecords, type PlacedRecord, type PlacedRecords, type Rank } from './record-merge.ts';
 import { countAnomaly, emptyShareCounts, type ShareCounts } from './report.ts';
 import type { SeriesPlan } from './series-plan.ts';
@@ -124,10 +125,7 @@ class ShareReader {
       trace: () => undefined,
       conversation: ({ kind, octets }) => {
         counts.connections[kind]++;
-        counts.octets.mail += octets.mail;
-        counts.octets.protocol += octets.protocol;
-        counts.octets.encrypted += octets.encrypted;
-        counts.octets.other += octets.other;
+        addConversationOctets(counts.octets, octets);
       },
       progress: (octets) => {
         this.#octetsRead = octets;
