@@ -10,8 +10,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { groupBy } from '../../src/store/mysql/batch.ts';
 import type { DataHost } from '../../src/store/mysql/types.ts';
 import { allRows, dayBefore, writerDays } from '../store/mysql/clusters.ts';
+import { sampleRecord } from '../store/samples.ts';
 import {
   dualMaster,
   galera,
@@ -44,6 +46,8 @@ interface Outcome {
   /** Mails whose row did not move to their day. */
   readonly 'on another day': number;
   readonly verify: string;
+  /** Rows that are not the same on all servers of a data host, once all have had time to follow. */
+  readonly unlike: number;
 }
 
 const topologies: Readonly<Record<string, (kills: Kills) => Promise<Outcome[]>>> = {
@@ -157,6 +161,9 @@ async function outcome(topology: Topology, kills: string, mails: number): Promis
   );
   const rows = found.flat();
   const subjects = new Set(rows.map((row) => row.mail_subject));
+  if (subjects.size !== mails || rows.length !== mails) {
+    for (const server of hosts.flat()) await tell(server, mails);
+  }
   return {
     topology: name,
     kills,
@@ -167,7 +174,39 @@ async function outcome(topology: Topology, kills: string, mails: number): Promis
     'duplicate ids': rows.length - new Set(rows.map((row) => row.id)).size,
     'on another day': rows.filter((row) => row.insert_time === dayBefore).length,
     verify: verify(topology),
+    unlike: (await Promise.all(hosts.map(unlikeRows))).reduce((sum, each) => sum + each, 0),
   };
+}
+
+async function unlikeRows(servers: readonly MariadbServer[]): Promise<number> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const [first = [], ...others] = await Promise.all(
+      servers.map(async (server) => (await allRows(server)).map((row) => JSON.stringify(row))),
+    );
+    const known = new Set(first);
+    const unlike = others.reduce(
+      (sum, rows) =>
+        sum + rows.filter((row) => !known.has(row)).length + Math.max(0, first.length - rows.length),
+      0,
+    );
+    if (unlike === 0 || Date.now() > deadline) return unlike;
+    await sleep(500);
+  }
+}
+
+/** Mails that are not there once, and where what there is of them is. */
+async function tell(server: MariadbServer, mails: number): Promise<void> {
+  const bySubject = groupBy(await allRows(server), ({ mail_subject }) => mail_subject);
+  progress(`on port ${server.port}:`);
+  for (let number = 1; number <= mails; number++) {
+    const { mail_subject } = sampleRecord(number).columns;
+    if (!bySubject.has(mail_subject)) progress(`  none of ${mail_subject}`);
+  }
+  for (const [subject, rows] of bySubject) {
+    const places = rows.map(({ id, insert_time }) => `${id} of ${insert_time}`);
+    if (rows.length > 1) progress(`  ${rows.length} of ${subject}: ${places.slice(0, 20).join(', ')}`);
+  }
 }
 
 /** What the command says of the whole store. */
@@ -248,7 +287,7 @@ for (const name of values.topology ?? Object.keys(topologies)) {
 console.table(outcomes);
 const isWhole = outcomes.every(
   (each) =>
-    each.lost + each.doubled + each['duplicate ids'] + each['on another day'] === 0 &&
+    each.lost + each.doubled + each['duplicate ids'] + each['on another day'] + each.unlike === 0 &&
     each.verify.startsWith(`${each.rows.toLocaleString('en-US')} rows in `),
 );
 process.exit(isWhole ? 0 : 1);

@@ -91,13 +91,16 @@ export async function dualMaster(context?: TestContext): Promise<DualMaster> {
     '--slave-net-timeout=4',
     `--rpl-semi-sync-master-enabled=${isMaster ? 'ON' : 'OFF'}`,
     `--rpl-semi-sync-slave-enabled=${isMaster ? 'ON' : 'OFF'}`,
+    '--rpl-semi-sync-master-wait-point=AFTER_SYNC',
     '--rpl-semi-sync-master-timeout=3000',
+    '--gtid-strict-mode=ON',
     `--read-only=${isMaster ? 'OFF' : 'ON'}`,
   ];
+  const comesBack = { first: [], later: ['--init-rpl-role=SLAVE'] };
   const [first, firstReplica, second, secondReplica] = await Promise.all([
-    mariadbServer(context, binaryLog(1, 1, true)),
+    mariadbServer(context, binaryLog(1, 1, true), comesBack),
     mariadbServer(context, binaryLog(2, 1, false)),
-    mariadbServer(context, binaryLog(3, 2, true)),
+    mariadbServer(context, binaryLog(3, 2, true), comesBack),
     mariadbServer(context, binaryLog(4, 2, false)),
   ]);
   await Promise.all([

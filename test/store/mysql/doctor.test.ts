@@ -508,6 +508,19 @@ function withReplication(): void {
     await finds('mysql.read-only', /as stand-by master: it cannot take over/);
     await root(second, 'SET GLOBAL read_only = OFF');
 
+    await root(second, 'SET GLOBAL rpl_semi_sync_master_wait_point = AFTER_COMMIT');
+    await finds('mysql.failover-loss', /AFTER_COMMIT.*overwrite newer rows when it comes back/);
+    await root(second, `SET GLOBAL slave_exec_mode = 'STRICT'`);
+    assert.equal(find(await findingsOf(cluster), 'mysql.failover-loss').weight, 'note');
+    await root(second, 'SET GLOBAL rpl_semi_sync_master_enabled = OFF');
+    await finds('mysql.failover-loss', /waits for no stand-by before it acknowledges/);
+    await root(
+      second,
+      `SET GLOBAL rpl_semi_sync_master_enabled = ON; SET GLOBAL rpl_semi_sync_master_wait_point = AFTER_SYNC;
+        SET GLOBAL slave_exec_mode = 'IDEMPOTENT'`,
+    );
+    await standByGone(masters, cluster);
+
     await root(second, 'SET GLOBAL gtid_domain_id = 1');
     await finds('mysql.gtid-domain', /GTIDs of domain 1/);
     await root(second, 'SET GLOBAL gtid_domain_id = 2');
@@ -556,6 +569,20 @@ function withReplication(): void {
     await replica.kill();
     assert.equal(find(await findingsOf(cluster), 'mysql.unreachable').weight, 'problem');
   });
+
+  /** The stand-by receives nothing, and the active master has stopped waiting for it. */
+  async function standByGone(masters: readonly MariadbServer[], cluster: ClusterSettings): Promise<void> {
+    const [active, standBy] = masters;
+    assert.ok(active && standBy);
+    await statements(standBy, 'STOP SLAVE IO_THREAD');
+    await statements(active, 'CREATE DATABASE nobody_answers');
+    assert.equal(find(await findingsOf(cluster), 'mysql.semi-sync-off').weight, 'problem');
+    await statements(standBy, 'START SLAVE IO_THREAD');
+    for (let tries = 0; problems(await findingsOf(cluster)).length > 0; tries++) {
+      assert.ok(tries < 200, 'it never goes back');
+      await sleep(100);
+    }
+  }
 
   /** The replica's tables are locked, so that what it receives waits. */
   async function lagFound(

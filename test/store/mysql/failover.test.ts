@@ -13,7 +13,7 @@ import {
   whyNoGalera,
   whyNoMariadb,
 } from '../../support/mariadb.ts';
-import { sampleRecord } from '../samples.ts';
+import { incompleteRecord, sampleRecord } from '../samples.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { allRows, dataHost, settings } from './clusters.ts';
 
@@ -101,6 +101,38 @@ test('MysqlSink goes on with the other master when the active one is killed', op
   await assertStoredOnce(masters[1], 410);
   await eventually(() => assertStoredOnce(masters[0], 410));
   assert.deepEqual(await allRows(masters[0]), await allRows(masters[1]));
+});
+
+test('what only a dead master has does not undo what came after it', options, async (context) => {
+  const { masters } = await dualMaster(context);
+  const [first, second] = masters;
+  const sink = new MysqlSink(settings([dataHost('h', masters)]));
+  await sink.open();
+  await sink.write(batchOf(1, 10));
+  await eventually(() => assertStoredOnce(second, 10));
+
+  // Parts of mails: in the first master's log, and on their way to the second when the first dies.
+  await asRoot(second, 'STOP SLAVE IO_THREAD');
+  await asRoot(first, 'SET GLOBAL rpl_semi_sync_master_timeout = 600000');
+  const part = (number: number) => incompleteRecord(number, 10);
+  const parts = sink.write([11, 12, 13].map(part));
+  await eventually(async () => assert.ok((await waitingForTwin(first)) > 0));
+  await first.kill();
+  assert.deepEqual(await parts, { added: 3, replaced: 0, known: 0 });
+  assert.equal((await sink.write(batchOf(11, 3))).replaced, 2);
+  await sink.close();
+  await assertStoredOnce(second, 14);
+
+  await first.start();
+  await asRoot(second, 'START SLAVE IO_THREAD');
+  await asRoot(second, 'CREATE DATABASE after_all');
+  await asRoot(first, 'CREATE DATABASE after_all_back');
+  await eventually(async () => {
+    assert.ok(await hasDatabase(first, 'after_all'));
+    assert.ok(await hasDatabase(second, 'after_all_back'));
+  });
+  await assertStoredOnce(second, 14);
+  assert.deepEqual(await allRows(first), await allRows(second));
 });
 
 test('MysqlSink lets go of an active master that is silent', options, async (context) => {
@@ -254,6 +286,26 @@ test('MysqlSink goes on with the next Galera node when one is killed', {
   await sink.close();
   await eventually(() => assertStoredOnce(third, 150));
 });
+
+async function asRoot(server: MariadbServer, sql: string): Promise<Record<string, string>[]> {
+  const connection = await server.connect({ asRoot: true });
+  try {
+    const [rows] = await connection.query(sql);
+    return rows as Record<string, string>[];
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** Transactions whose COMMIT waits until the twin has received them. */
+async function waitingForTwin(server: MariadbServer): Promise<number> {
+  const [status] = await asRoot(server, `SHOW STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'`);
+  return Number(status?.['Value']);
+}
+
+async function hasDatabase(server: MariadbServer, name: string): Promise<boolean> {
+  return (await asRoot(server, `SHOW DATABASES LIKE '${name}'`)).length > 0;
+}
 
 /** One of two servers that do not know each other. */
 async function pair(context: TestContext, id: number, extra: readonly string[] = []): Promise<MariadbServer> {

@@ -8,6 +8,7 @@ import { readActiveHosts } from '../active-host.ts';
 import { MysqlConnection } from '../connection.ts';
 import { mysqlError } from '../mysql-error.ts';
 import type { ClusterSettings, DataHost } from '../types.ts';
+import { failoverFindings } from './failover-findings.ts';
 import { galeraFindings } from './galera-findings.ts';
 import { databasesOn, nodeFindings } from './nodes.ts';
 import { replicationFindings } from './replication-findings.ts';
@@ -42,7 +43,11 @@ export async function diagnoseMysql(settings: ClusterSettings, options: DoctorOp
     for (const dataHost of settings.dataHosts) {
       const there = examined.filter((post) => post.dataHost === dataHost);
       findings.push(...there.flatMap(serverFindings), ...zoneFindings(there, options.timeZone));
-      findings.push(...replicationFindings(there, databasesOn(settings, dataHost)), ...galeraFindings(there));
+      findings.push(
+        ...replicationFindings(there, databasesOn(settings, dataHost)),
+        ...failoverFindings(there),
+        ...galeraFindings(there),
+      );
     }
     const nodes = await nodeFindings(settings, examined, options.now ?? Date.now);
     seen.push(...nodes.seen);

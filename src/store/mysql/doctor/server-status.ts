@@ -34,6 +34,8 @@ export interface ServerStatus {
   readonly replication: readonly Row[] | undefined;
   /** Of `SHOW MASTER STATUS`; undefined where the user may not see it or nothing is logged. */
   readonly binaryLog: Row | undefined;
+  /** Whether a stand-by acknowledges what is committed; undefined where it is not known. */
+  readonly isSemiSynchronous: boolean | undefined;
   /** `wsrep_…`; undefined where it is no Galera node. */
   readonly galera: ReadonlyMap<string, string> | undefined;
   /** How far its clock is ahead of this host's. */
@@ -77,6 +79,7 @@ export async function readStatus(
     hasInnodb: engines.length > 0,
     replication: await firstAnswer(connection, replicationStatements(connection)),
     binaryLog: (await firstAnswer(connection, ['SHOW MASTER STATUS', 'SHOW BINARY LOG STATUS']))?.[0],
+    isSemiSynchronous: await readSemiSynchronous(connection),
     galera: await readGalera(connection, variables),
     clockAheadMs: await readClock(connection, surroundings.now),
     zoneOffsets: await readZoneOffsets(connection, surroundings.instants),
@@ -113,6 +116,14 @@ async function firstAnswer(
     }
   }
   return undefined;
+}
+
+async function readSemiSynchronous(connection: MysqlConnection): Promise<boolean | undefined> {
+  const rows = await connection.rows(
+    `SHOW GLOBAL STATUS WHERE Variable_name IN ('Rpl_semi_sync_master_status', 'Rpl_semi_sync_source_status')`,
+  );
+  const [status] = toMap(rows).values();
+  return status === undefined ? undefined : status === 'ON';
 }
 
 async function readGalera(
