@@ -116,8 +116,8 @@ export class MysqlConnection {
   }
 
   /** A statement without rows, prepared once a connection; for those that are run often. Its tables are `qualified`. */
-  async runPrepared(sql: string, parameters: readonly Parameter[]): Promise<Result> {
-    const [header] = await this.#answered(this.#connection.execute<ResultSetHeader>(sql, [...parameters]));
+  async runPrepared(sql: string, parameters: Parameter[]): Promise<Result> {
+    const [header] = await this.#answered(this.#connection.execute<ResultSetHeader>(sql, parameters));
     return toResult(header);
   }
 

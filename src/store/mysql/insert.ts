@@ -35,10 +35,9 @@ export async function insertRows(
   if (table.keys === 'side') await insertSideKeys(connection, table, entries);
   const hidden = table.keys === 'hidden' ? ', mail_key, mail_rank, mail_capture' : '';
   const into = `INSERT INTO ${connection.qualified(table.name)} (${columnList}${hidden}) VALUES `;
-  await insertMany(connection, into, entries, (entry) => {
-    const values = rowValues(target, entry);
-    if (table.keys === 'hidden') values.push(...keyValues(entry));
-    return values;
+  await insertMany(connection, into, entries, (entry, values) => {
+    addRowValues(target, entry, values);
+    if (table.keys === 'hidden') addKeyValues(entry, values);
   });
 }
 
@@ -51,7 +50,8 @@ export async function replaceRow(
   const { table } = target;
   const { rank, id, capture } = entry;
   const places = columnNames.map((name) => `${quoted(name)} = ?`).join(', ');
-  const values = rowValues(target, entry);
+  const values: Parameter[] = [];
+  addRowValues(target, entry, values);
   const key = keyOctets(entry.key);
   if (table.keys === 'hidden') {
     const sql = `UPDATE ${quoted(table.name)} SET ${places}, mail_rank = ?, mail_capture = ? WHERE mail_key = ? AND mail_rank < ?`;
@@ -71,11 +71,10 @@ async function insertSideKeys(
   const names = 'mail_key, mail_rank, mail_capture, table_name, id';
   const into = `INSERT INTO ${connection.qualified('mail_keys')} (${names}) VALUES `;
   try {
-    await insertMany(connection, into, entries, (entry) => [
-      ...keyValues(entry),
-      table.name,
-      String(entry.id),
-    ]);
+    await insertMany(connection, into, entries, (entry, values) => {
+      addKeyValues(entry, values);
+      values.push(table.name, String(entry.id));
+    });
   } catch (error) {
     throw isOfPrimary(error) ? keyTaken(error) : error;
   }
@@ -91,19 +90,22 @@ function isOfPrimary(error: unknown): error is Error {
   return isDuplicateId(error) && !(error as Error).message.includes('row_of_key');
 }
 
-function rowValues({ table, cuts }: Target, { columns, id }: Entry): Parameter[] {
+function addRowValues({ table, cuts }: Target, { columns, id }: Entry, values: Parameter[]): void {
   const row = toRow(0, { columns });
-  return table.columns.map((column) => {
-    if (column.name === 'id') return typeof id === 'bigint' ? String(id) : id;
+  for (const column of table.columns) {
+    if (column.name === 'id') {
+      values.push(typeof id === 'bigint' ? String(id) : id);
+      continue;
+    }
     const value = row[column.name as keyof typeof row];
     const fitted = fit(value, column);
     if (fitted !== value) cuts.count(table.name, column);
-    return typeof fitted === 'bigint' ? String(fitted) : fitted;
-  });
+    values.push(typeof fitted === 'bigint' ? String(fitted) : fitted);
+  }
 }
 
-function keyValues({ key, rank, capture }: Entry): Parameter[] {
-  return [keyOctets(key), rank, capture];
+function addKeyValues({ key, rank, capture }: Entry, values: Parameter[]): void {
+  values.push(keyOctets(key), rank, capture);
 }
 
 /**
@@ -114,13 +116,13 @@ async function insertMany(
   connection: MysqlConnection,
   into: string,
   entries: readonly Entry[],
-  valuesOf: (entry: Entry) => Parameter[],
+  addValues: (entry: Entry, values: Parameter[]) => void,
 ): Promise<void> {
   const octetsMax = Math.min(mysqlLimits.insertBytesMax, connection.facts.packetBytesMax) - statementReserve;
   let running = Promise.resolve();
-  for (const rows of statements(entries, valuesOf, octetsMax)) {
+  for (const portion of portions(entries, addValues, octetsMax)) {
     await running;
-    running = insertOnce(connection, into, rows);
+    running = insertOnce(connection, into, portion);
     // It is waited for in the next round, or below.
     running.catch(() => {});
   }
@@ -134,47 +136,55 @@ async function insertMany(
 async function insertOnce(
   connection: MysqlConnection,
   into: string,
-  rows: readonly (readonly Parameter[])[],
+  { rows, values }: Portion,
 ): Promise<void> {
-  const place = `(${(rows[0] ?? []).map(() => '?').join(',')})`;
-  const sql = `${into}${`${place},`.repeat(rows.length - 1)}${place}`;
-  const isPrepared = rows.length === 1 || rows.length === mysqlLimits.insertRowsMax;
-  const values = rows.flat();
+  const place = `(${new Array(values.length / rows).fill('?').join(',')})`;
+  const sql = `${into}${`${place},`.repeat(rows - 1)}${place}`;
+  const isPrepared = rows === 1 || rows === mysqlLimits.insertRowsMax;
   const { affectedRows } = await (isPrepared
     ? connection.runPrepared(sql, values)
     : connection.run(sql, values));
-  assert(
-    affectedRows === rows.length,
-    `${rows.length} rows were inserted, the server tells of ${affectedRows}`,
-  );
+  assert(affectedRows === rows, `${rows} rows were inserted, the server tells of ${affectedRows}`);
 }
 
-function* statements(
+/** Rows of one statement, their values one after another. */
+interface Portion {
+  readonly rows: number;
+  readonly values: Parameter[];
+}
+
+function* portions(
   entries: readonly Entry[],
-  valuesOf: (entry: Entry) => Parameter[],
+  addValues: (entry: Entry, values: Parameter[]) => void,
   octetsMax: number,
-): Generator<readonly (readonly Parameter[])[]> {
-  let rows: Parameter[][] = [];
+): Generator<Portion> {
+  let values: Parameter[] = [];
+  let rows = 0;
   let octets = 0;
   for (const entry of entries) {
-    const row = valuesOf(entry);
-    const more = rowOctets(row);
-    if (rows.length >= mysqlLimits.insertRowsMax || (rows.length > 0 && octets + more > octetsMax)) {
-      yield rows;
-      [rows, octets] = [[], 0];
+    const before = values.length;
+    addValues(entry, values);
+    const more = octetsOf(values, before);
+    if (rows >= mysqlLimits.insertRowsMax || (rows > 0 && octets + more > octetsMax)) {
+      const row = values.splice(before);
+      yield { rows, values };
+      [rows, values, octets] = [0, row, 0];
     }
-    rows.push(row);
+    rows++;
     octets += more;
   }
-  if (rows.length > 0) yield rows;
+  if (rows > 0) yield { rows, values };
 }
 
 /** For the packet's head and the types of parameters. */
 const statementReserve = 128 << 10;
 
-/** At most, also as text: no UTF-16 unit has more than three octets of UTF-8, and what is escaped has two. */
-function rowOctets(row: readonly Parameter[]): number {
+/** Of the values from `first` on, at most, also as text: no UTF-16 unit has more than three octets of UTF-8, and what is escaped has two. */
+function octetsOf(values: readonly Parameter[], first: number): number {
   let octets = 0;
-  for (const value of row) octets += typeof value === 'string' ? value.length * 3 + 9 : 40;
+  for (let index = first; index < values.length; index++) {
+    const value = values[index];
+    octets += typeof value === 'string' ? value.length * 3 + 9 : 40;
+  }
   return octets;
 }
