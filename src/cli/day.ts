@@ -10,7 +10,7 @@ export async function dayOf(argument: string, timeZone: string): Promise<string>
   const clock = new ZoneClock(timeZone);
   if (argument === 'null') return todayOf(clock);
   // The calendar decides, in whichever zone: only the digits are used.
-  if (!/^\d{8}$/.test(argument) || !(await isInCalendar(argument))) {
+  if (!/^(?!0000)\d{8}$/.test(argument) || !(await isInCalendar(argument))) {
     throw new MailprocError('usage.date', `read date "${argument}": not a date`, { hint: forms });
   }
   return `${argument.slice(0, 4)}-${argument.slice(4, 6)}-${argument.slice(6, 8)}`;
@@ -21,6 +21,6 @@ export function todayOf(clock: ZoneClock): string {
 }
 
 async function isInCalendar(digits: string): Promise<boolean> {
-  const { parse } = await import('date-fns/parse');
-  return !Number.isNaN(parse(digits, 'yyyyMMdd', new Date(0)).getTime());
+  const { parseISO } = await import('date-fns/parseISO');
+  return !Number.isNaN(parseISO(digits).getTime());
 }

@@ -18,6 +18,7 @@ const wrongUsage: readonly (readonly [what: string, argv: readonly string[], ...
     ['no date', ['somewhere'], /missing required argument 'date'/],
     ['a date in another form', ['x', '2022-01-28'], /read date "2022-01-28"/, /null for today/, /yyyyMMdd/],
     ['a date that is none', ['x', '20220230'], /read date "20220230": not a date/],
+    ['a year that is none', ['x', '00000101'], /read date "00000101": not a date/],
     ['an unknown option', ['x', 'null', '--stor', 'y'], /unknown option '--stor'/],
     ['an unknown store', ['x', 'null', '--store', 'postgres:x'], /postgres/, /sqlite:FILE/, /ndjson:FILE/],
     ['an unknown zone', ['x', 'null', '--timezone', 'Mars/Base'], /Mars\/Base/],
