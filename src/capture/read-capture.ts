@@ -59,6 +59,8 @@ export interface CaptureSummary {
   /** Interfaces described before the first packet. */
   readonly interfaces: readonly CaptureInterface[];
   readonly isDamaged: boolean;
+  /** Number of the last packet before the first damage, from 1; null where there is none. */
+  readonly damagedBehindFrame: number | null;
   /** It ends within a packet of which more may come. */
   readonly isCut: boolean;
   /** It was gone, or refused, before it was read to its end. */
@@ -114,6 +116,7 @@ export function unreadCapture(file: string, error: MailprocError): CaptureSummar
     linkTypes: [],
     interfaces: [],
     isDamaged: true,
+    damagedBehindFrame: null,
     isCut: false,
     isUnread: true,
     anomalies: [anomaly('capture.unreadable', file, error.message)],
@@ -128,6 +131,7 @@ class CaptureReader {
   readonly #tally: CaptureTally;
   #source: ByteSource | undefined;
   #isCut = false;
+  #damagedBehindFrame = 0;
   #compression: CompressionName | null = null;
   #decoder: CaptureDecoder | undefined;
 
@@ -247,10 +251,12 @@ class CaptureReader {
     const unpackedTo = this.#compression === null ? '' : ' of the unpacked content';
     if (source.damage !== undefined) {
       // What the decoder misses at the end is missing because of this.
+      this.#damagedBehindFrame = this.#tally.packets;
       const at = `${this.#path} byte ${this.#window.positionOf(this.#window.end)}${unpackedTo}${behindFrame(this.#tally.packets)}`;
       return [anomaly(source.damage.code, at, source.damage.message)];
     }
     if (damage === undefined) return [];
+    this.#damagedBehindFrame = damage.frame;
     const more = this.#tally.damagedPlaces - 1;
     const places = more === 0 ? '' : ` (and damage in ${more} more ${more === 1 ? 'place' : 'places'})`;
     const at = `${this.#path} byte ${damage.position}${unpackedTo}${behindFrame(damage.frame)}`;
@@ -277,6 +283,7 @@ class CaptureReader {
       linkTypes: tally.linkTypes,
       interfaces: tally.interfaces,
       isDamaged: anomalies.length > 0,
+      damagedBehindFrame: this.#damagedBehindFrame || null,
       isCut: this.#isCut,
       isUnread: false,
       anomalies,

@@ -65,8 +65,8 @@ export function tellOutcome(report: Report, log: Log): void {
   if (first !== undefined) {
     const more = others.length > 0 ? `, and ${others.length} more` : '';
     const text = `${day}: damaged capture ${first.path}: ${first.detail}${more}`;
-    const frame = /^byte .*?, behind frame (\d+)/.exec(first.detail)?.[1];
-    const where = { capture: first.path, ...(frame === undefined ? {} : { frame: Number(frame) }) };
+    const { path: capture, behindFrame: frame } = first;
+    const where = { capture, ...(frame === null ? {} : { frame }) };
     log.trouble('run.damaged', text, { day, ...where, captures: captures.damaged.length });
   }
   if (captures.busy > 0) {

@@ -20,6 +20,8 @@ export interface DamagedCapture {
   readonly code: AnomalyCode;
   /** Where and what: never content of a mail. */
   readonly detail: string;
+  /** Number of the last packet before it, from 1; null where there is none. */
+  readonly behindFrame: number | null;
 }
 
 /** What the store had to say: `config.warning`, `store.failover`, `record.value-cut`. */
@@ -196,7 +198,8 @@ function addFiles(report: Report, files: readonly ReadFile[]): void {
     addFileOctets(report, capture);
     for (const { code, at, detail } of capture.anomalies) {
       const place = at.startsWith(`${file.path} `) ? at.slice(file.path.length + 1) : at;
-      captures.damaged.push({ path: file.path, code, detail: `${place}: ${detail}` });
+      const behindFrame = capture.damagedBehindFrame;
+      captures.damaged.push({ path: file.path, code, detail: `${place}: ${detail}`, behindFrame });
     }
   }
 }

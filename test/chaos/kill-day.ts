@@ -55,6 +55,7 @@ const kills = Number(positionals[0] ?? 50);
 const today = new Date(Date.now() - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
 const ofLab = sharedSeries('ring_rotate_');
 const captures = ofLab.length > 0 ? ofLab : capturesIn(join(fixturesFolder, 'rotated-series/captures'));
+process.stderr.write(`captures of ${captures[0]?.name ?? 'nowhere'} and ${captures.length - 1} more\n`);
 const outcomes: Record<string, unknown>[] = [];
 for (const name of values.store ?? Object.keys(kinds)) {
   const stores = kinds[name];
