@@ -1,13 +1,13 @@
 /** The commands that look after a store: `verify` and `doctor`. */
 import { diagnoseStore } from '../pipeline/doctor.ts';
-import { verifyStore } from '../pipeline/verify.ts';
+import { type Verification, verifyStore } from '../pipeline/verify.ts';
 import { dayOf } from './day.ts';
 import type { Log } from './log.ts';
 import type { OperatorRequest, PruneRequest } from './operator-arguments.ts';
 import type { Settings } from './options.ts';
 import { jsonText } from './printable.ts';
 import { renderDiagnosis } from './render-diagnosis.ts';
-import { renderVerification } from './render-verification.ts';
+import { renderVerification, unlikeText } from './render-verification.ts';
 
 export function runOperatorRequest(
   request: Exclude<OperatorRequest, PruneRequest>,
@@ -23,16 +23,25 @@ async function runVerify(date: string | undefined, settings: Settings, log: Log)
   const report = (code: string, detail: string): void => log.notice(code, detail);
   const verification = await verifyStore(settings.store, day, { report });
   print(settings, verification, renderVerification);
-  const { differences, store } = verification;
+  const { differences, unlike } = verification;
+  if (differences.length + unlike.length === 0) return 0;
+  if (tellsWhy(settings)) tellDifference(verification, log);
+  return 3;
+}
+
+function tellDifference({ differences, unlike, store }: Verification, log: Log): void {
+  const and = (all: readonly unknown[]): string => (all.length > 1 ? `, and ${all.length - 1} more` : '');
   const [first] = differences;
-  if (first === undefined) return 0;
-  if (tellsWhy(settings)) {
+  if (first !== undefined) {
     const { table, capture, written, found } = first;
-    const more = differences.length > 1 ? `, and ${differences.length - 1} more` : '';
-    const text = `${store}: ledger and tables differ: ${table}, ${capture}: ${written} written, ${found} found${more}`;
+    const text = `${store}: ledger and tables differ: ${table}, ${capture}: ${written} written, ${found} found${and(differences)}`;
     log.trouble('verify.differs', text, { table, capture, differences: differences.length });
   }
-  return 3;
+  const [copy] = unlike;
+  if (copy !== undefined) {
+    const text = `${store}: servers differ: ${copy.table} ${unlikeText(copy)}${and(unlike)}`;
+    log.trouble('verify.servers-differ', text, { table: copy.table, server: copy.server });
+  }
 }
 
 async function runDoctor(settings: Settings, log: Log): Promise<number> {

@@ -8,11 +8,11 @@ import { printable } from './printable.ts';
 const differencesShown = 50;
 
 export function renderVerification(verification: Verification): string {
-  const { store, differences, others } = verification;
+  const { store, differences, unlike, unasked, others } = verification;
   const known = `${counted(verification.rows, 'row')} in ${counted(verification.tables, 'table')} of ${counted(verification.days.length, 'day')}, ${counted(verification.captures, 'capture')}`;
-  const verdict = differences.length === 0 ? 'ledger and tables agree' : 'ledger and tables differ';
+  const verdict = `${verdictOf(verification)} (${known})`;
   const lines = [
-    `${store}: ${verdict} (${known})`,
+    `${store}: ${verdict}`,
     ...differences
       .slice(0, differencesShown)
       .map(
@@ -24,9 +24,28 @@ export function renderVerification(verification: Verification): string {
     ...(differences.length > 0
       ? ['  to store a day anew from its captures: mailproc <dir> <date> --reprocess']
       : []),
+    ...unlike.slice(0, differencesShown).map((copy) => `  ${copy.table}  ${unlikeText(copy)}`),
+    ...(unlike.length > 0 ? ['  how servers follow each other: mailproc doctor, and docs/scaling.md'] : []),
+    ...unasked.map(({ server, trouble }) => `  besides, ${server} could not be asked: ${trouble}`),
     ...others.map(
       ({ table, rows }) => `  besides, ${counted(rows, 'row')} of ${table} that no run has written`,
     ),
   ];
   return `${lines.map(printable).join('\n')}\n`;
+}
+
+function verdictOf({ differences, unlike }: Verification): string {
+  if (differences.length > 0) return 'ledger and tables differ';
+  return unlike.length > 0 ? 'ledger and tables agree, servers differ' : 'ledger and tables agree';
+}
+
+export function unlikeText({
+  server,
+  rows,
+  activeServer,
+  activeRows,
+}: Verification['unlike'][number]): string {
+  return rows === activeRows
+    ? `on ${server}: ${counted(rows, 'row')} as on ${activeServer}, but not the same`
+    : `on ${server}: ${counted(rows, 'row')}, on ${activeServer} ${counted(activeRows, 'row')}`;
 }

@@ -294,6 +294,8 @@ export const pipelineLimits = {
   leaseRenewMs: 10_000,
   /** Looks at a day that differs, while a run may be writing. */
   verifyLooksMax: 5,
+  /** Between them, where a server has other rows: replication takes its time. */
+  verifyPauseMs: 1000,
 } as const;
 
 /** How a folder is followed. */

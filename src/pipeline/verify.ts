@@ -1,7 +1,8 @@
-/** Compares what the ledger says was written with what the tables hold. */
+/** Compares what the ledger says was written with what the tables hold, on every server that holds them. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
-import type { Ledger, LedgerRows } from '../store/ledger.ts';
+import type { Ledger, LedgerRows, TableCopy } from '../store/ledger.ts';
 import { openStore, type StoreOptions } from '../store/open-store.ts';
 import type { Sink } from '../store/sink.ts';
 
@@ -24,6 +25,10 @@ export interface Verification {
   readonly tables: number;
   readonly rows: number;
   readonly differences: readonly Difference[];
+  /** Servers that replication should have brought these rows to, as far as theirs are others. */
+  readonly unlike: readonly TableCopy[];
+  /** Those that could not be asked, with the reason. */
+  readonly unasked: readonly { readonly server: string; readonly trouble: string }[];
   /** Rows that no run has written: of older systems, or by hand. Not of mailproc, so no difference. */
   readonly others: readonly { readonly table: string; readonly rows: number }[];
 }
@@ -67,6 +72,8 @@ export async function verify(sink: Sink, ledger: Ledger, days: readonly string[]
     tables: tables.length,
     rows: tables.reduce((sum, { rows }) => sum + rows, 0),
     differences: looks.flatMap((look) => look.differences),
+    unlike: looks.flatMap((look) => look.copies.filter(isUnlike)),
+    unasked: unaskedOf(looks.flatMap((look) => look.copies)),
     others: looks.flatMap((look) => look.others),
   };
 }
@@ -75,6 +82,7 @@ interface Look {
   readonly tables: Awaited<ReturnType<Sink['tables']>>;
   readonly found: readonly LedgerRows[];
   readonly differences: readonly Difference[];
+  readonly copies: readonly TableCopy[];
   readonly others: Verification['others'];
 }
 
@@ -82,6 +90,8 @@ interface Look {
 async function lookAt(sink: Sink, ledger: Ledger, day: string): Promise<Look> {
   let look = await lookOnce(sink, ledger, day);
   for (let times = 1; times < pipelineLimits.verifyLooksMax && isOdd(look); times++) {
+    // Replication takes its time.
+    if (look.copies.some(isUnlike)) await sleep(pipelineLimits.verifyPauseMs);
     const again = await lookOnce(sink, ledger, day);
     const isSame = JSON.stringify(again) === JSON.stringify(look);
     look = again;
@@ -90,15 +100,28 @@ async function lookAt(sink: Sink, ledger: Ledger, day: string): Promise<Look> {
   return look;
 }
 
-function isOdd({ differences, others }: Look): boolean {
-  return differences.length > 0 || others.length > 0;
+function isOdd({ differences, others, copies }: Look): boolean {
+  return differences.length > 0 || others.length > 0 || copies.some(isUnlike);
+}
+
+function isUnlike({ isSame, trouble }: TableCopy): boolean {
+  return !isSame && trouble === undefined;
+}
+
+/** Each server once. */
+function unaskedOf(copies: readonly TableCopy[]): Verification['unasked'] {
+  const troubles = new Map<string, string>();
+  for (const { server, trouble } of copies) if (trouble !== undefined) troubles.set(server, trouble);
+  return [...troubles].map(([server, trouble]) => ({ server, trouble }));
 }
 
 async function lookOnce(sink: Sink, ledger: Ledger, day: string): Promise<Look> {
   const written = await ledger.rows(day);
   const found = await ledger.count(day);
   const tables = await sink.tables(day);
-  return { tables, found, differences: compare(day, written, found), others: othersIn(tables, found) };
+  const copies = (await ledger.copies?.(day)) ?? [];
+  const differences = compare(day, written, found);
+  return { tables, found, differences, copies, others: othersIn(tables, found) };
 }
 
 function compare(day: string, written: readonly LedgerRows[], found: readonly LedgerRows[]): Difference[] {

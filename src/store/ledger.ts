@@ -35,6 +35,19 @@ export interface LedgerRows {
   readonly rows: number;
 }
 
+/** What a server beside the active one holds of a table. */
+export interface TableCopy {
+  readonly table: string;
+  readonly server: string;
+  readonly rows: number;
+  readonly activeServer: string;
+  readonly activeRows: number;
+  /** The same mails, as much of each, under the same ids. */
+  readonly isSame: boolean;
+  /** Why it could not be asked. */
+  readonly trouble: string | undefined;
+}
+
 /** The right to write the mails of some captures, until it is released or its owner dies. */
 export interface Lease {
   /** Throws a `MailprocError` `store.lease-lost` where another run has taken over. */
@@ -56,6 +69,8 @@ export interface Ledger {
   rows(day: string): Promise<readonly LedgerRows[]>;
   /** The same counted in the tables as they are now. */
   count(day: string): Promise<readonly LedgerRows[]>;
+  /** Of the tables of `day`; where more servers than one may hold them. */
+  copies?(day: string): Promise<readonly TableCopy[]>;
   /** undefined where another run that is alive holds one of the captures. */
   lease(captures: readonly string[]): Promise<Lease | undefined>;
   /** Deletes the rows of a capture, and its entry, in one transaction a table: for reading it anew. */

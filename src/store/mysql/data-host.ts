@@ -18,6 +18,12 @@ export interface DataHostHooks {
   readonly onSwitch?: (dataHost: string, index: number) => void;
 }
 
+/** What a server beside the active one has to say. */
+export type Elsewhere<Value> = { readonly server: string } & (
+  | { readonly value: Value; readonly trouble?: never }
+  | { readonly trouble: string; readonly value?: never }
+);
+
 /** A server and what the heartbeat knows of it. */
 interface Member {
   readonly pool: Pool;
@@ -132,6 +138,21 @@ export class DataHostConnections {
       }
     }
     return this.write(work);
+  }
+
+  /** What `work` gives on each server but the active one, or why it gives nothing there. */
+  async onOthers<Value>(work: (connection: MysqlConnection) => Promise<Value>): Promise<Elsewhere<Value>[]> {
+    const others = [...this.#members()].filter((member) => member !== this.#master);
+    return Promise.all(
+      others.map(async ({ pool }): Promise<Elsewhere<Value>> => {
+        const server = pool.server.name;
+        try {
+          return { server, value: await pool.with(work) };
+        } catch (error) {
+          return { server, trouble: error instanceof Error ? error.message : String(error) };
+        }
+      }),
+    );
   }
 
   get #master(): Master {

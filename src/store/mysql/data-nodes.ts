@@ -7,7 +7,7 @@ import { MailprocError } from '../../core/errors.ts';
 import { mysqlLimits } from '../../core/limits.ts';
 import { readActiveHosts, rememberActiveHost } from './active-host.ts';
 import type { MysqlConnection } from './connection.ts';
-import { DataHostConnections } from './data-host.ts';
+import { DataHostConnections, type Elsewhere } from './data-host.ts';
 import { troubleOf } from './mysql-error.ts';
 import { type DayTable, useDatabase } from './schema.ts';
 import type { SequenceConnection } from './sequence/types.ts';
@@ -70,7 +70,18 @@ export class OpenNode {
   /** undefined where the database does not exist: nothing is made to look into it. */
   async look<Value>(work: Work<Value>, from: 'read' | 'write' = 'write'): Promise<Value | undefined> {
     this.#checkOpen();
-    const guarded: Work<Value | undefined> = async (connection) => {
+    const guarded = this.#guarded(work);
+    return from === 'read' ? this.host.read(guarded) : this.host.write(guarded);
+  }
+
+  /** The same on each server but the active one. */
+  async lookElsewhere<Value>(work: Work<Value>): Promise<readonly Elsewhere<Value | undefined>[]> {
+    this.#checkOpen();
+    return this.host.onOthers(this.#guarded(work));
+  }
+
+  #guarded<Value>(work: Work<Value>): Work<Value | undefined> {
+    return async (connection) => {
       try {
         await connection.use(this.dataNode.database);
       } catch (error) {
@@ -79,7 +90,6 @@ export class OpenNode {
       }
       return work(connection);
     };
-    return from === 'read' ? this.host.read(guarded) : this.host.write(guarded);
   }
 }
 

@@ -2,7 +2,7 @@
  * What runs did with each capture, on the servers themselves. Entries and leases are on one data node, the
  * first; the rows a capture gave are counted on the data node of their table, by the transaction that writes them.
  */
-import type { Lease, Ledger, LedgerEntry, LedgerRows } from '../ledger.ts';
+import type { Lease, Ledger, LedgerEntry, LedgerRows, TableCopy } from '../ledger.ts';
 import { daysOf, protocols } from '../row.ts';
 import { type MysqlConnection, type Parameter, quoted, type Row, type Statement } from './connection.ts';
 import { captureKey } from './keys.ts';
@@ -50,6 +50,8 @@ export interface LedgerNodes {
   home<Value>(work: (connection: MysqlConnection) => Promise<Value>): Promise<Value>;
   /** On the data node of a table, where its database exists; undefined where it does not. */
   on<Value>(shard: Shard, work: (connection: MysqlConnection) => Promise<Value>): Promise<Value | undefined>;
+  /** What other servers than the active one hold of its table. */
+  copies(shard: Shard): Promise<readonly TableCopy[]>;
   /** undefined where the configuration has no place for the day. */
   shardOf(protocol: MailProtocol, day: string): Shard | undefined;
   /** Runs `work` once on each data node whose database exists. */
@@ -117,6 +119,11 @@ export class MysqlLedger implements Ledger {
     return this.#ofTables(day, countedRows);
   }
 
+  async copies(day: string): Promise<readonly TableCopy[]> {
+    const copies = await Promise.all(this.#shards(day).map((shard) => this.#nodes.copies(shard)));
+    return copies.flat();
+  }
+
   async lease(captures: readonly string[]): Promise<Lease | undefined> {
     return takeLease((work) => this.#nodes.home(work), captures, this.#nodes.leaseMs);
   }
@@ -133,11 +140,14 @@ export class MysqlLedger implements Ledger {
     day: string,
     read: (connection: MysqlConnection, table: string) => Promise<readonly LedgerRows[]>,
   ): Promise<readonly LedgerRows[]> {
-    const shards = protocols.flatMap((protocol) => this.#nodes.shardOf(protocol, day) ?? []);
     const found = await Promise.all(
-      shards.map((shard) => this.#nodes.on(shard, (connection) => read(connection, shard.table))),
+      this.#shards(day).map((shard) => this.#nodes.on(shard, (connection) => read(connection, shard.table))),
     );
     return found.flatMap((rows) => rows ?? []);
+  }
+
+  #shards(day: string): Shard[] {
+    return protocols.flatMap((protocol) => this.#nodes.shardOf(protocol, day) ?? []);
   }
 }
 

@@ -13,6 +13,7 @@ import type { Pruning, Sink, Stored, StoredRow, StoredTable } from '../sink.ts';
 import { type Group, groupBy, learn, type Mail, octetsOf, toGroups, toMails, toStored } from './batch.ts';
 import { keysOf, writeChunk } from './chunk.ts';
 import { type MysqlConnection, quoted } from './connection.ts';
+import { copiesOf } from './copies.ts';
 import { DataNodes, type OpenNode, type Work } from './data-nodes.ts';
 import { DayTables } from './day-tables.ts';
 import { forgetDroppedTables } from './dropped-tables.ts';
@@ -92,6 +93,7 @@ export class MysqlSink implements Sink {
     this.ledger = new MysqlLedger({
       home,
       on: (shard, work) => this.#nodes.of(shard.dataNode).look(work),
+      copies: (shard) => copiesOf(this.#nodes.of(shard.dataNode), shard.table),
       shardOf: (protocol, day) => this.#nodes.shardIfAny(protocol, day),
       everywhere: async (work) => {
         const values = await Promise.all(this.#nodes.all().map((node) => node.look(work)));
