@@ -34,8 +34,8 @@ async function printOf(connection: MysqlConnection, name: string): Promise<Print
     table.keys === 'hidden'
       ? [quoted(name), `mail_key IS NOT NULL AND ? <> ''`]
       : ['mail_keys', 'table_name = ?'];
-  // MD5, of which half is enough: sums of check codes that are linear can hide changes.
-  const version = `CONV(LEFT(MD5(CONCAT_WS(' ', HEX(mail_key), mail_rank, id)), 16), 16, 10)`;
+  // 64 bits of a hash (MySQL 9 has no MD5): sums of codes that are linear, as CRC, can hide changes.
+  const version = `CONV(LEFT(SHA2(CONCAT_WS(' ', HEX(mail_key), mail_rank, id), 256), 16), 16, 10)`;
   const [row] = await connection.rows(
     `SELECT COUNT(*) AS total, CAST(BIT_XOR(CAST(${version} AS UNSIGNED)) AS CHAR) AS versions FROM ${from} WHERE ${where}`,
     [name],

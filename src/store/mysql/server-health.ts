@@ -79,12 +79,13 @@ async function replicationStatus(connection: MysqlConnection): Promise<Row | und
 function toReplication(status: Row): Replication {
   const either = (old: string, later: string): unknown => status[old] ?? status[later];
   const isApplying = either('Slave_SQL_Running', 'Replica_SQL_Running') === 'Yes';
+  const received = either('Master_Log_File', 'Source_Log_File');
   const hasReached =
-    either('Master_Log_File', 'Source_Log_File') ===
-      either('Relay_Master_Log_File', 'Relay_Source_Log_File') &&
+    received === either('Relay_Master_Log_File', 'Relay_Source_Log_File') &&
     Number(either('Read_Master_Log_Pos', 'Read_Source_Log_Pos')) <=
       Number(either('Exec_Master_Log_Pos', 'Exec_Source_Log_Pos'));
-  return { isApplying, isDrained: hasReached };
+  // One that never reached its master names no file, and places that are none.
+  return { isApplying, isDrained: received === '' || hasReached };
 }
 
 async function galeraStatus(connection: MysqlConnection): Promise<Health['galera']> {

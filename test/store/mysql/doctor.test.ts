@@ -200,7 +200,7 @@ function singleServer(): void {
   test('diagnoseMysql tells that the user may not see what the binary log leaves out', async () => {
     await statements(
       server,
-      `CREATE OR REPLACE USER blind@'127.0.0.1' IDENTIFIED BY 'p'; GRANT ALL ON smtp_database.* TO blind@'127.0.0.1'`,
+      `DROP USER IF EXISTS blind@'127.0.0.1'; CREATE USER blind@'127.0.0.1' IDENTIFIED BY 'p'; GRANT ALL ON smtp_database.* TO blind@'127.0.0.1'`,
     );
     const hidden = async () =>
       (await findingsOf(as('blind', 'p'))).find(({ code }) => code === 'mysql.binlog-hidden');
@@ -212,7 +212,7 @@ function singleServer(): void {
   test('diagnoseMysql finds a connection that gets another character set than it asks for', async () => {
     await statements(
       server,
-      `CREATE OR REPLACE USER plain@'127.0.0.1' IDENTIFIED BY 'p'; GRANT ALL ON smtp_database.* TO plain@'127.0.0.1';
+      `DROP USER IF EXISTS plain@'127.0.0.1'; CREATE USER plain@'127.0.0.1' IDENTIFIED BY 'p'; GRANT ALL ON smtp_database.* TO plain@'127.0.0.1';
        SET GLOBAL init_connect = 'SET NAMES latin1'`,
     );
     try {
@@ -259,7 +259,7 @@ function singleServer(): void {
   test('diagnoseMysql tries the rights of the user, and leaves nothing behind', async () => {
     await statements(
       server,
-      `CREATE OR REPLACE USER few@'127.0.0.1' IDENTIFIED BY 'p'; GRANT SELECT, INSERT, CREATE, DROP ON smtp_database.* TO few@'127.0.0.1'`,
+      `DROP USER IF EXISTS few@'127.0.0.1'; CREATE USER few@'127.0.0.1' IDENTIFIED BY 'p'; GRANT SELECT, INSERT, CREATE, DROP ON smtp_database.* TO few@'127.0.0.1'`,
     );
     const findings = await findingsOf(as('few', 'p'));
     assert.match(find(findings, 'mysql.rights').what, /cannot UPDATE, DELETE, CREATE VIEW there/);
@@ -275,7 +275,7 @@ function singleServer(): void {
   test('diagnoseMysql tries the rights on a table that is there where none may be made', async () => {
     await statements(
       server,
-      `CREATE OR REPLACE USER reader@'127.0.0.1' IDENTIFIED BY 'p'; GRANT SELECT, DROP ON smtp_database.* TO reader@'127.0.0.1'`,
+      `DROP USER IF EXISTS reader@'127.0.0.1'; CREATE USER reader@'127.0.0.1' IDENTIFIED BY 'p'; GRANT SELECT, DROP ON smtp_database.* TO reader@'127.0.0.1'`,
     );
     const { what } = find(await findingsOf(as('reader', 'p')), 'mysql.rights');
     assert.match(what, /cannot CREATE, INSERT, UPDATE, DELETE there/);
@@ -409,7 +409,7 @@ function singleServer(): void {
     const lease = (endsMs: number) =>
       statements(
         server,
-        `REPLACE INTO mailproc_lease (capture_key, owner, epoch, ends_ms) VALUES (UNHEX(MD5('${endsMs}')), 'somebody', 1, ${endsMs})`,
+        `REPLACE INTO mailproc_lease (capture_key, owner, epoch, ends_ms) VALUES (UNHEX(LEFT(SHA2('${endsMs}', 256), 32)), 'somebody', 1, ${endsMs})`,
         own.database,
       );
     await lease(1000);

@@ -197,6 +197,18 @@ test('MysqlSink takes no read-only server for a master', options, async (context
   assert.match(details.join('\n'), /hM1 is out \(it is read-only\)/);
 });
 
+test('MysqlSink takes a stand-by that never reached its master', options, async (context) => {
+  const [first, second] = await Promise.all([pair(context, 1), pair(context, 2)]);
+  await asRoot(second, `CHANGE MASTER TO master_host = '127.0.0.1', master_port = 1, master_user = 'slave'`);
+  await asRoot(second, 'START SLAVE');
+  const sink = new MysqlSink(settings([dataHost('h', [first, second])]));
+  await sink.open();
+  await first.kill();
+  assert.deepEqual(await sink.write(batchOf(1, 10)), { added: 10, replaced: 0, known: 0 });
+  await sink.close();
+  await assertStoredOnce(second, 10);
+});
+
 test('MysqlSink stays with its master where switchType is -1', options, async (context) => {
   const [first, second] = await Promise.all([pair(context, 1), pair(context, 2)]);
   const sink = new MysqlSink(settings([dataHost('h', [first, second], { switchType: -1 })]));

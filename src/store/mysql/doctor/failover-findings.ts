@@ -55,7 +55,8 @@ function waitingFindings(post: Examined): Finding[] {
       weight: 'problem',
       about: nameOf(post),
       what: 'its replication is not semi-synchronous at the moment: no stand-by has answered in time',
-      remedy: 'see whether the other master follows it (START SLAVE there); it goes back by itself',
+      remedy:
+        'see whether the other master follows it (SHOW SLAVE STATUS there, MySQL: SHOW REPLICA STATUS); it goes back by itself',
     },
   ];
 }

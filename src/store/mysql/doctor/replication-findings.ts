@@ -180,7 +180,10 @@ function stateFindings(post: Examined, status: Row): Finding[] {
         weight: 'problem',
         about,
         what: `its replication does not run (receiving ${io}, applying ${sql})${error === '' ? '' : `: ${error}`}`,
-        remedy: error === '' ? 'START SLAVE' : 'mend what the error names, then START SLAVE',
+        remedy:
+          error === ''
+            ? 'START SLAVE (MySQL: START REPLICA)'
+            : 'mend what the error names, then START SLAVE (MySQL: START REPLICA)',
       },
     ];
   }

@@ -70,7 +70,7 @@ export async function readStatus(
     [probeText],
   );
   const engines = await connection.rows(
-    `SELECT support FROM information_schema.engines WHERE engine = 'InnoDB' AND support IN ('YES', 'DEFAULT')`,
+    `SELECT support AS support FROM information_schema.engines WHERE engine = 'InnoDB' AND support IN ('YES', 'DEFAULT')`,
   );
   return {
     variables,

@@ -16,7 +16,7 @@ export interface NodeTable {
 /** Day tables of the connection's database, the oldest first. */
 export async function dayTables(connection: MysqlConnection): Promise<readonly NodeTable[]> {
   const rows = await connection.rows(
-    `SELECT table_name AS name, engine FROM information_schema.tables
+    `SELECT table_name AS name, engine AS engine FROM information_schema.tables
       WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'`,
   );
   const tables = rows.flatMap((row) => {

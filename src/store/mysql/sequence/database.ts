@@ -86,6 +86,17 @@ export class DatabaseSequence implements IdSource {
 
   /** Whole segments that together have at least `count` ids. */
   async #fetch(count: number): Promise<IdRange> {
+    try {
+      return await this.#fetchOnce(count);
+    } catch (error) {
+      if (!isNoSuchTable(error)) throw error;
+    }
+    // Another master has taken over, and replication has not brought the table to it.
+    await this.prepare();
+    return this.#fetchOnce(count);
+  }
+
+  async #fetchOnce(count: number): Promise<IdRange> {
     const connection = await this.#connect();
     for (let attempt = 0; attempt < clusterLimits.sequenceAttemptsMax; attempt++) {
       const increment = this.#increment ?? (await this.#readIncrement(connection));
@@ -175,9 +186,13 @@ async function hasRow(connection: SequenceConnection, name: string): Promise<boo
   try {
     return (await connection.query(selectIncrement, [name])).rows.length > 0;
   } catch (error) {
-    if ((error as { readonly code?: unknown }).code === 'ER_NO_SUCH_TABLE') return false;
+    if (isNoSuchTable(error)) return false;
     throw error;
   }
+}
+
+function isNoSuchTable(error: unknown): boolean {
+  return (error as { readonly code?: unknown }).code === 'ER_NO_SUCH_TABLE';
 }
 
 function lengthOf(range: IdRange | undefined): number {
