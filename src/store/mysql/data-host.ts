@@ -196,7 +196,12 @@ export class DataHostConnections {
     try {
       await Promise.all([...this.#members()].map((member) => this.#probe(member)));
       const master = this.#master;
-      if (this.hasStandBy && master.misses >= this.#settings.heartbeat.missesMax) {
+      const { missesMax } = this.#settings.heartbeat;
+      for (const member of this.#members()) {
+        // Who reads on a server that has fallen silent would wait for ever.
+        if (member !== master && member.misses >= missesMax) member.pool.drop(new Error(member.lastError));
+      }
+      if (this.hasStandBy && master.misses >= missesMax) {
         // What waits for the silent server is let go, and finds the next one.
         await this.#recover(this.#epoch, new Error(master.lastError)).catch(() => {});
       }

@@ -35,6 +35,13 @@ for (const schema of ['wide', 'documented'] as const) {
       told(changed),
       /agree, servers differ .*\n {2}smtp_2022_01_28 {2}on hS1-1: 3 rows as on hM1, but not the same\n/,
     );
+    replica.pause();
+    const { unasked: silent } = await look();
+    assert.deepEqual(
+      silent.map(({ server }) => server),
+      ['hS1-1'],
+    );
+    replica.resume();
     await replica.kill();
     const { unasked, unlike: none } = await look();
     assert.deepEqual([unasked.map(({ server }) => server), none], [['hS1-1'], []]);
