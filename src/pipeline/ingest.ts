@@ -159,8 +159,16 @@ class Run {
   }
 
   async #readSeries(plan: SeriesPlan): Promise<readonly ReadFile[]> {
-    const isStream = plan.files.some((file) => file.isStream === true);
     const writer = new RecordWriter(this.#sink, this.#report, this.#signal);
+    const summaries = await this.#readInto(writer, plan).finally(() => writer.settled());
+    const read = joinFiles(plan, summaries);
+    addSeries(this.#report, read, summaries);
+    return read;
+  }
+
+  /** Resolves when all of it is durable. */
+  async #readInto(writer: RecordWriter, plan: SeriesPlan): Promise<readonly SeriesSummary[]> {
+    const isStream = plan.files.some((file) => file.isStream === true);
     const summaries = await this.#shares.read(plan, {
       write: async (records) => {
         await writer.write(records);
@@ -176,9 +184,7 @@ class Run {
       count: (counts) => addShareCounts(this.#report, counts),
     });
     await writer.flush();
-    const read = joinFiles(plan, summaries);
-    addSeries(this.#report, read, summaries);
-    return read;
+    return summaries;
   }
 
   async #plan(files: readonly CaptureFile[]): Promise<SeriesPlan> {

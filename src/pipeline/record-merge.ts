@@ -63,7 +63,7 @@ export class RecordMerge {
     this.#write = write;
   }
 
-  /** Resolves when all of the records are written, which may take until the other shares are as far. */
+  /** Resolves when `write` has taken all of the records, which may take until the other shares are as far. */
   deliver(share: number, { records, upTo: place, isPart }: PlacedRecords): Promise<void> {
     const lane = this.#lane(share);
     const upTo = (isPart === true ? records.at(-1) : undefined) ?? rankBehind(place);
@@ -81,7 +81,7 @@ export class RecordMerge {
     this.#release();
   }
 
-  /** Resolves when all that could be written so far is written. */
+  /** Resolves when `write` has taken all that could be handed on so far. */
   get written(): Promise<void> {
     return this.#written;
   }

@@ -1,5 +1,6 @@
 /** Records into the store, in batches that depend on the records alone: ids are the same in every run. */
 import { pipelineLimits } from '../core/limits.ts';
+import type { MailProtocol } from '../dialogue/types.ts';
 import type { MailRecord } from '../record/types.ts';
 import type { Sink } from '../store/sink.ts';
 import type { Report } from './report.ts';
@@ -8,10 +9,14 @@ export class RecordWriter {
   readonly #sink: Sink;
   readonly #mails: Report['mails'];
   readonly #signal: AbortSignal;
-  #batch: MailRecord[] = [];
+  /** By protocol, in the order of their first record: a store writes a batch into one table. */
+  readonly #batches = new Map<MailProtocol, MailRecord[]>();
   #octets = 0;
+  /** The batches that were sent last, and those before them: while the store is at work the next ones are filled. */
+  #latest: Promise<void> = Promise.resolve();
+  #before: Promise<void> = Promise.resolve();
 
-  /** Once `signal` is aborted a batch is written to its end, and no other one is begun. */
+  /** Once `signal` is aborted the batches at hand are written to their end, and no other one is begun. */
   constructor(sink: Sink, report: Report, signal: AbortSignal) {
     this.#sink = sink;
     this.#mails = report.mails;
@@ -20,30 +25,57 @@ export class RecordWriter {
 
   /** Waits until there is room for the next ones; what does not fill a batch waits for them, or for `flush`. */
   async write(records: readonly MailRecord[]): Promise<void> {
+    const { batchRecords, batchBytes } = pipelineLimits;
     for (const record of records) {
-      this.#batch.push(record);
+      const batch = this.#batches.get(record.protocol) ?? [];
+      this.#batches.set(record.protocol, batch);
+      batch.push(record);
       this.#octets += record.detail.raw_size;
-      const { batchRecords, batchBytes } = pipelineLimits;
-      if (this.#batch.length >= batchRecords || this.#octets >= batchBytes) await this.flush();
+      if (this.#octets >= batchBytes) await this.#begin([...this.#batches.values()]);
+      else if (batch.length >= batchRecords) await this.#begin([batch]);
     }
   }
 
   /** Resolves when all records given so far are durable. */
   async flush(): Promise<void> {
+    await this.#begin([...this.#batches.values()]);
+    await this.#latest;
     this.#signal.throwIfAborted();
-    const batch = this.#batch;
-    this.#batch = [];
-    this.#octets = 0;
-    for (const protocol of new Set(batch.map((record) => record.protocol))) {
-      const ofProtocol = batch.filter((record) => record.protocol === protocol);
-      const stored = await this.#sink.write(ofProtocol);
-      const counts = this.#mails[protocol];
+  }
+
+  /** Resolves when nothing is on its way any more, also where it could not be written. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#before, this.#latest]);
+  }
+
+  /** Sends `batches` on their way, to wait for those before them, but for no others. */
+  async #begin(batches: readonly MailRecord[][]): Promise<void> {
+    for (const [protocol, batch] of this.#batches) {
+      if (!batches.includes(batch)) continue;
+      this.#batches.delete(protocol);
+      this.#octets -= batch.reduce((sum, { detail }) => sum + detail.raw_size, 0);
+    }
+    await this.#before;
+    this.#signal.throwIfAborted();
+    this.#before = this.#latest;
+    this.#latest = this.#writeAll(batches, this.#latest);
+    // Whoever sends the next ones hears of it.
+    this.#latest.catch(() => undefined);
+  }
+
+  async #writeAll(batches: readonly (readonly MailRecord[])[], previous: Promise<void>): Promise<void> {
+    await previous;
+    this.#signal.throwIfAborted();
+    for (const batch of batches) {
+      const [first] = batch;
+      if (first === undefined) continue;
+      const stored = await this.#sink.write(batch);
+      const counts = this.#mails[first.protocol];
       counts.added += stored.added;
       counts.replaced += stored.replaced;
       counts.known += stored.known;
-      for (const record of ofProtocol) this.#count(record);
+      for (const record of batch) this.#count(record);
     }
-    this.#signal.throwIfAborted();
   }
 
   #count({ protocol, columns, detail }: MailRecord): void {
