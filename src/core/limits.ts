@@ -241,6 +241,12 @@ export const storeLimits = {
   sqliteCacheBytes: 16 << 20,
   /** Pages of 4 KB that the write-ahead log takes before they go to their places: of several batches, not of each. */
   sqliteLogPages: 4000,
+  /** Records of a batch that is worth a thread of its own: small runs end before one has started. */
+  threadFromRecords: 1000,
+  /** Heap of that thread: it holds the batch at hand and the next one. */
+  threadHeapMegabytesMax: 512,
+  /** And for what it needs for a mail alone. */
+  threadYoungMegabytesMax: 6,
   /** How long a run waits for another one's transaction; that takes milliseconds for a batch. */
   busyTimeoutMs: 30_000,
   /** A lease not renewed for so long is free: a run that is alive renews it several times in between. */

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import Database from 'libsql';
 import { columnNames } from '../../src/record/types.ts';
 import type { StoredRow } from '../../src/store/sink.ts';
+import { packMails, sqliteMail, unpackMails } from '../../src/store/sqlite/sqlite-mail.ts';
 import { SqliteSink } from '../../src/store/sqlite/sqlite-sink.ts';
 import { day, incompleteRecord, sampleRecord } from './samples.ts';
 import { sinkSuite } from './sink-suite.ts';
@@ -20,6 +21,47 @@ sinkSuite(
   },
   { second: 'shared', reopens: true },
 );
+
+sinkSuite(
+  'SqliteSink with a thread',
+  (context) => {
+    const path = join(temporaryFolder(context), 'mail.sqlite');
+    return { sink: () => new SqliteSink(path, { threadFrom: 1 }), rows: async () => allRows(path) };
+  },
+  { second: 'shared', reopens: true },
+);
+
+test('unpackMails gives the mails that sqliteMail makes, texts that no store can hold included', () => {
+  const sample = sampleRecord(1);
+  const odd = {
+    ...sampleRecord(2),
+    columns: { ...sample.columns, host_name: null, mail_subject: 'a\u0000b\ud800', mail_content: '合同𠮷' },
+  };
+  const records = [sample, odd, incompleteRecord(3, 5)];
+  assert.deepEqual([...unpackMails(packMails(records))], records.map(sqliteMail));
+});
+
+test('SqliteSink tells what keeps its thread from writing, and writes when that is over', async (context) => {
+  const path = join(temporaryFolder(context), 'mail.sqlite');
+  const sink = new SqliteSink(path, { threadFrom: 1, busyTimeoutMs: 1 });
+  await sink.open();
+  const other = new Database(path);
+  other.exec('BEGIN IMMEDIATE');
+  await assert.rejects(sink.write([sampleRecord(1)]), { name: 'MailprocError', code: 'store.busy' });
+  other.exec('ROLLBACK');
+  other.close();
+  assert.deepEqual(await sink.write([sampleRecord(1)]), { added: 1, replaced: 0, known: 0 });
+  const writes = [sink.write([sampleRecord(2)]), sink.write([sampleRecord(2), sampleRecord(3)])];
+  await sink.close();
+  assert.deepEqual(await Promise.all(writes), [
+    { added: 1, replaced: 0, known: 0 },
+    { added: 1, replaced: 0, known: 1 },
+  ]);
+  assert.deepEqual(
+    allRows(path).map(({ id }) => id),
+    [1, 2, 3],
+  );
+});
 
 /** Rows of all day tables by id. */
 function allRows(path: string): StoredRow[] {

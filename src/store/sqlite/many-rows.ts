@@ -1,10 +1,8 @@
 /** Inserts that are gathered and made many rows at a time: a call into SQLite costs as much as a small row. */
 import type { Statement } from 'libsql';
 import { columnNames } from '../../record/types.ts';
-import type { StoredRow } from '../sink.ts';
 import { columnList } from './schema.ts';
-
-type Value = string | number | null;
+import type { SqliteValue } from './sqlite-mail.ts';
 
 /** The statements of a connection, each compiled once. */
 export type Prepare = (sql: string) => Statement<unknown[]>;
@@ -16,7 +14,7 @@ class ManyRows {
   readonly #into: string;
   readonly #columns: number;
   readonly #prepared: Prepare;
-  #values: Value[] = [];
+  #values: SqliteValue[] = [];
 
   /** `into` is what stands between INSERT INTO and VALUES. */
   constructor(into: string, columns: number, prepared: Prepare) {
@@ -25,7 +23,7 @@ class ManyRows {
     this.#prepared = prepared;
   }
 
-  add(row: readonly Value[]): void {
+  add(row: readonly SqliteValue[]): void {
     this.#values.push(...row);
     if (this.#values.length >= this.#columns * rowsAtOnce) this.#insert(rowsAtOnce);
   }
@@ -39,7 +37,7 @@ class ManyRows {
     const row = `(${Array.from({ length: this.#columns }, () => '?').join(', ')})`;
     const places = Array.from({ length: rows }, () => row).join(', ');
     const values = this.#values.splice(0, rows * this.#columns);
-    this.#prepared(`INSERT INTO ${this.#into} VALUES ${places}`).run(...values);
+    this.#prepared(`INSERT INTO ${this.#into} VALUES ${places}`).run(values);
   }
 }
 
@@ -56,12 +54,12 @@ export class NewMails {
     this.#details = new ManyRows('mail_detail (id, detail)', 2, prepared);
   }
 
-  /** `table` exists. */
-  addRow(table: string, row: StoredRow): void {
+  /** `table` exists; `row` has a place for the id in front. */
+  addRow(table: string, id: number, row: readonly SqliteValue[]): void {
     const rows =
       this.#rows.get(table) ?? new ManyRows(`"${table}" (${columnList})`, columnNames.length, this.#prepared);
     this.#rows.set(table, rows);
-    rows.add(columnNames.map((name) => row[name]));
+    rows.add(row.with(0, id));
   }
 
   addKey(key: string, table: string, id: number, rank: number): void {
