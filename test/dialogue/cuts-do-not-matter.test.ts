@@ -124,7 +124,7 @@ test('Pop3Decoder knows the place of an empty mail', () => {
 test('ImapDecoder takes no second continuation for the end of an exchange', () => {
   const turns = [
     server('* OK hi\r\n'),
-    client('1 AUTHENTICATE CRAM-MD5\r\n5 ID\r\n'),
+    client('1 AUTHENTICATE CRAM-MD5\r\n5.ID\r\n'),
     server('+\r\n+ \r\n'),
     client('Ym94NDkg\r\n'),
     server('1 OK\r\n'),
@@ -135,6 +135,17 @@ test('ImapDecoder takes no second continuation for the end of an exchange', () =
     heard(turns, imap).map((each) => each.split(' ').at(-1)),
     ['box49'],
   );
+});
+
+test('ImapDecoder takes a line of an exchange for a command by what it says, not by which answers were read', () => {
+  const turns = [
+    client('1 AUTHENTICATE CRAM-MD5\r\n2 LOGIN box2 secret\r\n'),
+    server('+\r\n9 OK\r\n'),
+    server('1 NO\r\n2 OK\r\n'),
+    client('3 FETCH 1 BODY[]\r\n'),
+    server('* 1 FETCH (BODY[] "mail")\r\n3 OK\r\n'),
+  ];
+  assert.deepEqual(heard(turns, imap), ['"mail" true [] at 1041 of box2']);
 });
 
 test('ImapDecoder lets each continuation consent to what was said before it', () => {

@@ -146,10 +146,10 @@ export class ImapDecoder implements DialogueDecoder {
     // DONE comes between commands: the one that an answer or a piece waits for may still follow.
     if (command !== undefined || (this.#held && firstText(this.#held)?.octet(0) === PLUS))
       this.#clientWentOn = true;
-    // The server may end an exchange by itself; then a command follows instead of a response.
     const known = command !== undefined && isKnownCommand(firstText(unit)?.command);
-    const endedByServer = this.#holdsAnswer() && known;
-    const inside = endedByServer ? undefined : this.#inside;
+    // The server may end an exchange by itself. A command has spaces, and no response has (RFC 9051 §6.2.2): so
+    // far as the server's answer was read must not matter.
+    const inside = known ? undefined : this.#inside;
     this.#inside = undefined;
     this.#trace('client', unit, inside === 'sasl' ? 'secret' : known ? 'command' : 'noise');
     if (inside === 'sasl') {
@@ -295,10 +295,6 @@ export class ImapDecoder implements DialogueDecoder {
     if (this.#clientWentOn && !this.#clientCanGoOn) return false;
     this.#held = unit;
     return true;
-  }
-
-  #holdsAnswer(): boolean {
-    return this.#held !== undefined && taggedStart(firstText(this.#held)?.head ?? '') !== undefined;
   }
 
   #clientIsGone(): boolean {
