@@ -318,7 +318,8 @@ export class Conversation {
     this.#opening = undefined;
     opening.release();
     this.#decide(verdict, opening.heldBytes);
-    for (const each of opening.held) yield* this.#pass(isReversed(verdict) ? reverse(each) : each, depth);
+    for (const each of opening.takeHeld())
+      yield* this.#pass(isReversed(verdict) ? reverse(each) : each, depth);
   }
 
   #tell(openings: Openings, hasGap: boolean): Verdict {

@@ -1,15 +1,20 @@
 /** What both sides had already sent when the conversation goes into another layer. */
-import type { StreamData, StreamGap } from '../stream/types.ts';
+import type { StreamClose, StreamData, StreamGap } from '../stream/types.ts';
 import type { HalfStream } from './half-stream.ts';
 import { isBefore } from './sighting-order.ts';
 
 /**
  * Takes everything unread of both sides, in the order of capture as far as the order of each side allows:
- * packets that were captured out of order carry earlier frames behind later ones.
+ * packets that were captured out of order carry earlier frames behind later ones. `closes`: what was heard of
+ * the connection's end, which the layer has not heard and hands on.
  */
-export function takeRest(client: HalfStream, server: HalfStream): readonly (StreamData | StreamGap)[] {
+export function takeRest(
+  client: HalfStream,
+  server: HalfStream,
+  closes: readonly StreamClose[],
+): readonly (StreamData | StreamGap | StreamClose)[] {
   const fromClient = [...client.takeEvents('client')];
-  const rest: (StreamData | StreamGap)[] = [];
+  const rest: (StreamData | StreamGap | StreamClose)[] = [];
   let taken = 0;
   for (const event of server.takeEvents('server')) {
     for (let next = fromClient[taken]; next && isBefore(next.seen, event.seen); next = fromClient[taken]) {
@@ -18,5 +23,5 @@ export function takeRest(client: HalfStream, server: HalfStream): readonly (Stre
     }
     rest.push(event);
   }
-  return [...rest, ...fromClient.slice(taken)];
+  return [...rest, ...fromClient.slice(taken), ...closes];
 }

@@ -1,6 +1,7 @@
 /** What was heard of a conversation while its protocol is not told, to be replayed when it is. */
 import { dialogueLimits } from '../core/limits.ts';
 import type { Sender, StreamData, StreamEvent } from '../stream/types.ts';
+import { HalfStream } from './half-stream.ts';
 import type { DialogueMemory } from './octets.ts';
 import type { Openings } from './protocol.ts';
 
@@ -9,10 +10,23 @@ const eventCost = 400;
 
 const nothing = Buffer.alloc(0);
 
+/** What one side said until something else was heard: one thing, in however many packets it came. */
+class Speech {
+  readonly kind = 'speech';
+  readonly sender: Sender;
+  readonly octets = new HalfStream();
+
+  constructor(sender: Sender) {
+    this.sender = sender;
+  }
+}
+
 export class Opening implements Openings {
-  #held: StreamEvent[] = [];
+  readonly #held: (Speech | StreamEvent)[] = [];
   readonly #memory: DialogueMemory;
   #heldBytes = 0;
+  /** What speeches hold beside their octets. */
+  #overheadBytes = 0;
   #hasGap = false;
   #isOver = false;
   readonly #parts: Record<Sender, Buffer> = { client: nothing, server: nothing };
@@ -30,7 +44,7 @@ export class Opening implements Openings {
 
   /** Octets, and the objects that they are in. */
   get #cost(): number {
-    return this.#heldBytes + this.#held.length * eventCost;
+    return this.#heldBytes + this.#overheadBytes + this.#held.length * eventCost;
   }
 
   /** Copies what it keeps. */
@@ -42,13 +56,10 @@ export class Opening implements Openings {
 
   #keep(event: StreamEvent): void {
     switch (event.kind) {
-      case 'data': {
-        const bytes = Buffer.from(event.bytes);
-        this.#held.push({ ...event, bytes });
-        this.#heldBytes += bytes.length;
-        this.#append(event.sender, bytes);
+      case 'data':
+        this.#keepSpeech(event);
+        this.#append(event.sender, event.bytes);
         break;
-      }
       case 'gap':
         this.#held.push(event);
         this.#hasGap = true;
@@ -60,9 +71,24 @@ export class Opening implements Openings {
     }
   }
 
-  /** In order. */
-  get held(): readonly StreamEvent[] {
-    return this.#held;
+  #keepSpeech(event: StreamData): void {
+    let speech = this.#held.at(-1);
+    if (speech?.kind !== 'speech' || speech.sender !== event.sender) {
+      speech = new Speech(event.sender);
+      this.#held.push(speech);
+    }
+    const { octets } = speech;
+    this.#overheadBytes -= octets.heldBytes - octets.unreadBytes;
+    octets.push(event);
+    this.#overheadBytes += octets.heldBytes - octets.unreadBytes;
+    this.#heldBytes += event.bytes.length;
+  }
+
+  /** In order, as it came; to be taken once. */
+  takeHeld(): StreamEvent[] {
+    return this.#held.flatMap((each) =>
+      each.kind === 'speech' ? each.octets.takeEvents(each.sender) : [each],
+    );
   }
 
   get heldBytes(): number {
@@ -83,7 +109,7 @@ export class Opening implements Openings {
 
   /** The conversation is over, or enough of it is held. */
   get final(): boolean {
-    return this.#isOver || isEnough(this.#heldBytes, this.#held.length, this.#memory);
+    return this.#isOver || isEnough(this.#heldBytes, this.#held.length, this.#cost, this.#memory);
   }
 
   #append(sender: Sender, bytes: Buffer): void {
@@ -97,14 +123,14 @@ export class Opening implements Openings {
 export function firstWords({ sender, bytes }: StreamData, memory: DialogueMemory): Openings {
   const { sniffBytesMax } = dialogueLimits;
   const words = bytes.length > sniffBytesMax ? bytes.subarray(0, sniffBytesMax) : bytes;
-  const final = isEnough(bytes.length, 1, memory);
+  const final = isEnough(bytes.length, 1, bytes.length + eventCost, memory);
   return sender === 'client'
     ? { client: words, server: nothing, final }
     : { client: nothing, server: words, final };
 }
 
-function isEnough(octets: number, events: number, memory: DialogueMemory): boolean {
+/** `things`: speeches and holes, which are as many however they were cut into packets. */
+function isEnough(octets: number, things: number, cost: number, memory: DialogueMemory): boolean {
   const { sniffBytesMax, sniffEventsMax } = dialogueLimits;
-  if (octets >= sniffBytesMax * 2 || events >= sniffEventsMax) return true;
-  return octets + events * eventCost > memory.unreadBytesMax;
+  return octets >= sniffBytesMax * 2 || things >= sniffEventsMax || cost > memory.unreadBytesMax;
 }

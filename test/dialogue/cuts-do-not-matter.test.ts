@@ -13,7 +13,7 @@ import type { DialogueDecoder } from '../../src/dialogue/types.ts';
 import type { Connection, Sender, StreamData, StreamEvent } from '../../src/stream/types.ts';
 import { client, cuts, lost, server, type Turn } from '../support/conversation.ts';
 import { connection, hear } from '../support/dialogue.ts';
-import { overhearAll } from '../support/overhear.ts';
+import { elsewhere, overhearAll } from '../support/overhear.ts';
 import { END, feed, recut, WAYS } from './tls/feeding.ts';
 import { generateSession } from './tls/generated-sessions.ts';
 import { sighting } from './tls/recorded-streams.ts';
@@ -171,6 +171,24 @@ test('Conversation tells a protocol by lines that are there to their end', () =>
     const turns = [server(Buffer.from(greeting, 'latin1'))];
     overhearAll(turns, {}, ({ summary }, cut) => assert.equal(summary.kind, 'other', cut));
   }
+});
+
+test('Conversation hears what stands behind an upgrade that is told at the end only', () => {
+  const port = 110;
+  const turns = [client('\nSTLS\n'), lost(server('x')), server('+OK 5\nDa')];
+  const lines: string[] = [];
+  overhearAll(turns, { server: { ...elsewhere, port } }, ({ traces }, cut) => {
+    if (cut === 'whole' || cut === 'per byte') lines.push(traces.map(({ text }) => text).join());
+  });
+  assert.deepEqual(lines, [',STLS,+OK 5,Da', ',STLS,+OK 5,Da']);
+});
+
+test('Conversation holds an opening of many packets as if it had come in one', () => {
+  const text = 'what was said before is not known\r\n'.repeat(40);
+  const turns = [client(text), server('250 2.0.0 Ok: queued\r\n'), client('MAIL FROM:<a@example.com>\r\n')];
+  overhearAll(turns, { server: elsewhere, handshakeSeen: false }, ({ summary }, cut) => {
+    assert.equal(summary.kind, 'smtp', cut);
+  });
 });
 
 test('DeflateLayer gives what stands before the damage, and all of it', () => {

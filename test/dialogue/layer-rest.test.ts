@@ -26,6 +26,8 @@ test('takeRest keeps the order of each side where its packets were captured out 
     [1, 's2'],
     [3, 's3'],
   ]);
-  const rest = takeRest(client, server).map((event) => (event.kind === 'data' ? event.bytes.toString() : ''));
-  assert.deepEqual(rest, ['c1', 'c2', 's1', 's2', 's3', 'c3']);
+  const end = { kind: 'close', side: 'both', reason: 'fin' } as const;
+  const rest = takeRest(client, server, [end]);
+  const said = rest.map((event) => (event.kind === 'data' ? event.bytes.toString() : event.kind));
+  assert.deepEqual(said, ['c1', 'c2', 's1', 's2', 's3', 'c3', 'close']);
 });

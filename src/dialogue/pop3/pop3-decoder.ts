@@ -5,7 +5,7 @@
  * the server's octets wait until the client's command is known, whichever side is heard first. Where the
  * client is not captured, answers are told apart by what they look like.
  */
-import type { Connection, Sighting, StreamEvent, StreamGap } from '../../stream/types.ts';
+import type { Connection, Sighting, StreamClose, StreamEvent, StreamGap } from '../../stream/types.ts';
 import { added, none, withoutFirst } from '../few.ts';
 import { HalfStream, type Line, type Place } from '../half-stream.ts';
 import { takeRest } from '../layer-rest.ts';
@@ -16,25 +16,16 @@ import { answersLost } from './answers-lost.ts';
 import { type AnswerForm, answerForm, type Command, parseCommand, withoutSecrets } from './command.ts';
 import type { MailText } from './mail-text.ts';
 import { areTooMany, isTransmission, letsReadOn, type Pending, pendingCost, pendingOf } from './pending.ts';
+import { answers, beginOf, type Reading } from './reading.ts';
 import { firstLine, guessAnswerForm, isAnswerLine, secondLine } from './server-only.ts';
 import { type Doubt, Session } from './session.ts';
 import { ShiftedAnswers } from './shifted-answers.ts';
-
-/** What the server's next octets are. */
-type Reading =
-  | { readonly kind: 'answers' }
-  | { readonly kind: 'mail'; readonly mail: MailText }
-  | { readonly kind: 'listing'; readonly verb: string; readonly begun: Sighting }
-  /** Octets were lost in the middle of `within`. */
-  | { readonly kind: 'gap'; readonly gap: StreamGap; readonly within: Reading };
 
 /** Octets that are looked at to tell what an answer is. */
 const lookAheadBytesMax = 4096;
 
 /** The end of a mail and the beginning of the next answer: enough to know them behind a hole. */
 const endAndAnswerBytes = '.\r\n+OK\r\n'.length;
-
-const answers: Reading = { kind: 'answers' };
 
 export class Pop3Decoder implements DialogueDecoder {
   readonly #out: Outbox;
@@ -50,6 +41,7 @@ export class Pop3Decoder implements DialogueDecoder {
   #isGreeted = false;
   #clientFinished = false;
   #serverFinished = false;
+  #closes: StreamClose[] = none;
   #lossy: boolean;
   /** Any octet of the client was captured. */
   #clientHeard = false;
@@ -89,6 +81,7 @@ export class Pop3Decoder implements DialogueDecoder {
         (event.sender === 'client' ? this.#client : this.#server).lend(event);
         break;
       case 'close':
+        this.#closes = added(this.#closes, event);
         if (event.side !== 'server') this.#clientFinished = true;
         if (event.side !== 'client') this.#serverFinished = true;
         break;
@@ -257,7 +250,10 @@ export class Pop3Decoder implements DialogueDecoder {
 
   /** RFC 2595 §4. */
   #upgrade(): void {
-    const rest = takeRest(this.#client, this.#server);
+    const rest = takeRest(this.#client, this.#server, this.#closes);
+    this.#closes = none;
+    this.#clientFinished = false;
+    this.#serverFinished = false;
     this.#session.restart();
     this.#out.add({ kind: 'upgrade', layer: 'tls', rest });
   }
@@ -388,9 +384,4 @@ export class Pop3Decoder implements DialogueDecoder {
     this.#limitTold = true;
     this.#out.anomaly('dialogue.queue-limit', place?.seen, 'too much waits for answers: going on without');
   }
-}
-
-function beginOf(reading: Reading): Sighting | undefined {
-  if (reading.kind === 'mail') return reading.mail.begun;
-  return reading.kind === 'listing' ? reading.begun : undefined;
 }

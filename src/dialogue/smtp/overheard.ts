@@ -1,7 +1,15 @@
 /** The octets of both sides that were overheard and are still to be understood. */
 import { dialogueLimits } from '../../core/limits.ts';
-import type { Connection, Sender, Sighting, StreamData, StreamGap } from '../../stream/types.ts';
+import type {
+  Connection,
+  Sighting,
+  StreamClose,
+  StreamData,
+  StreamEvent,
+  StreamGap,
+} from '../../stream/types.ts';
 import { HalfStream } from '../half-stream.ts';
+import { takeRest } from '../layer-rest.ts';
 import type { DialogueMemory } from '../octets.ts';
 import { commandBytesLookedAt, looksLikeCommand } from './command.ts';
 import { ReplyReader } from './reply.ts';
@@ -18,6 +26,7 @@ export class Overheard {
   #serverWasHeard = false;
   /** The client went on as if it had heard a server that the capture has not. */
   #isOneSided = false;
+  #closes: StreamClose[] = [];
 
   constructor(connection: Connection, memory: DialogueMemory) {
     this.memory = memory;
@@ -54,11 +63,23 @@ export class Overheard {
     return this.#clientBytes;
   }
 
-  close(side: Sender | 'both'): void {
+  close(event: StreamClose): void {
+    const { side } = event;
+    this.#closes.push(event);
     if (side !== 'server') this.#clientFinished = true;
     if (side === 'client') return;
     this.#serverFinished = true;
     this.replies.finish();
+  }
+
+  /** All that was not read, and the end of the connection if it was heard: for the layer that begins. */
+  takeRest(): readonly StreamEvent[] {
+    const rest = takeRest(this.client, this.replies.half, this.#closes);
+    this.replies.clear();
+    this.#closes = [];
+    this.#clientFinished = false;
+    this.#serverFinished = false;
+    return rest;
   }
 
   /** The client sends no more than what is there. */

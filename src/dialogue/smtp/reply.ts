@@ -67,6 +67,7 @@ export class ReplyReader {
   clear(): void {
     this.#ready = none;
     this.#open = undefined;
+    this.#finished = false;
   }
 
   #readLine(): boolean {

@@ -12,7 +12,6 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sighting, StreamEvent } from '../../stream/types.ts';
 import type { Line, Place } from '../half-stream.ts';
-import { takeRest } from '../layer-rest.ts';
 import { heapMemory } from '../octets.ts';
 import { Outbox } from '../outbox.ts';
 import { SaslExchange } from '../sasl.ts';
@@ -92,7 +91,7 @@ export class SmtpDecoder implements DialogueDecoder {
         }
         break;
       case 'close':
-        this.#heard.close(event.side);
+        this.#heard.close(event);
         break;
     }
     while (this.#step());
@@ -191,11 +190,9 @@ export class SmtpDecoder implements DialogueDecoder {
 
   /** RFC 3207 §4; where the answer is not captured, the client's next octets tell. */
   #applyStartTls(reply: Reply | null): void {
-    const { client, replies } = this.#heard;
-    const isHandshake = client.peek(1)[0] === 0x16;
+    const isHandshake = this.#heard.client.peek(1)[0] === 0x16;
     if (reply?.code !== 220 && !(reply === null && isHandshake)) return;
-    const rest = takeRest(client, replies.half);
-    replies.clear();
+    const rest = this.#heard.takeRest();
     this.#session.restart();
     this.#text.restart();
     this.#out.add({ kind: 'upgrade', layer: 'tls', rest });
