@@ -183,6 +183,15 @@ test('Conversation hears what stands behind an upgrade that is told at the end o
   assert.deepEqual(lines, [',STLS,+OK 5,Da', ',STLS,+OK 5,Da']);
 });
 
+test('Conversation hears the end of TLS that only the end of the connection lets it find', () => {
+  // The answer waits for its command, and the record behind it for the answer.
+  const turns = [server('* CAPABILITY \n1 OK \n'), server('\x17\x03\x03')];
+  const connection = { server: { ...elsewhere, port: 143 } };
+  overhearAll(turns, connection, ({ summary }, cut) => assert.equal(summary.kind, 'encrypted', cut));
+  const told = [client('1 CAPABILITY\n'), ...turns];
+  overhearAll(told, connection, ({ summary }, cut) => assert.equal(summary.kind, 'encrypted', cut));
+});
+
 test('Conversation holds an opening of many packets as if it had come in one', () => {
   const text = 'what was said before is not known\r\n'.repeat(40);
   const turns = [client(text), server('250 2.0.0 Ok: queued\r\n'), client('MAIL FROM:<a@example.com>\r\n')];

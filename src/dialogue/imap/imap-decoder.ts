@@ -11,7 +11,8 @@
  */
 import { anomaly } from '../../core/anomaly.ts';
 import { dialogueLimits } from '../../core/limits.ts';
-import type { CloseReason, Connection, Sender, StreamClose, StreamEvent } from '../../stream/types.ts';
+import type { Connection, Sender, StreamClose, StreamEvent } from '../../stream/types.ts';
+import { added, none } from '../few.ts';
 import { type DialogueMemory, heapMemory } from '../octets.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName, Upgrade } from '../types.ts';
 import { type Command, commandOf, firstText, startOf } from './command.ts';
@@ -53,7 +54,7 @@ export class ImapDecoder implements DialogueDecoder {
   readonly #begun = new Set<'tls' | 'deflate'>();
   #upgrade: Upgrade | undefined;
   #limitTold = false;
-  #closeReason: CloseReason = 'end';
+  #closes: StreamClose[] = none;
   #over = false;
 
   constructor(connection: Connection, options: DialogueOptions) {
@@ -107,8 +108,9 @@ export class ImapDecoder implements DialogueDecoder {
     side.fragmentizer.push(event);
   }
 
-  #close({ side, reason }: StreamClose): void {
-    this.#closeReason = reason;
+  #close(event: StreamClose): void {
+    const { side } = event;
+    this.#closes = added(this.#closes, event);
     if (side !== 'server') this.#client.closed = true;
     if (side !== 'client') this.#server.closed = true;
   }
@@ -371,10 +373,11 @@ export class ImapDecoder implements DialogueDecoder {
       ...this.#client.fragmentizer.takeEvents(),
       ...this.#server.fragmentizer.takeEvents(),
     ];
-    for (const side of [this.#client, this.#server]) {
-      if (side.closed) rest.push({ kind: 'close', side: side.sender, reason: this.#closeReason });
-      side.closed = false;
-    }
+    // The layer ends when it hears that both sides are closed, as the connection does.
+    rest.push(...this.#closes);
+    this.#closes = none;
+    this.#client.closed = false;
+    this.#server.closed = false;
     this.#upgrade = { kind: 'upgrade', layer, rest };
   }
 
