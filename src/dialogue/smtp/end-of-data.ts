@@ -12,6 +12,7 @@ import { DotLineScanner, DotUnstuffer, isStrictEnd } from '../dot-stuffing.ts';
 import { type Place, placeAt, type Run } from '../half-stream.ts';
 import { type CollectedMessage, MessageCollector } from '../message-collector.ts';
 import { type DialogueMemory, joinOctets, type OctetLog } from '../octets.ts';
+import { type Behind, LineBehind } from './behind-end.ts';
 import { mergeNeighbours, type Piece } from './text-pieces.ts';
 
 export interface EndOfData {
@@ -29,6 +30,8 @@ export interface EndOfData {
 interface Candidate extends EndOfData {
   readonly piece: number;
   readonly pieceAt: number;
+  /** Where the next hole begins behind it. */
+  hole?: number;
 }
 
 /** A text cut at its end. */
@@ -41,6 +44,7 @@ export interface CutText {
 }
 
 const nothing: CutText['rest'] = [];
+const noBytes = Buffer.alloc(0);
 /** A run of octets without a hole, as an object; measured. */
 const pieceCost = 300;
 const piecesBeforeMerge = 4096;
@@ -71,6 +75,7 @@ export class DataText {
   #settled = 0;
   #settledAt = 0;
   #candidates: Candidate[] = [];
+  readonly #lineBehindLast = new LineBehind();
   #strictEnd: EndOfData | undefined;
   #lastSeen: Sighting;
 
@@ -119,6 +124,13 @@ export class DataText {
   get doubtfulBytes(): number {
     const first = this.#candidates[0];
     return first === undefined ? 0 : this.#length - first.after;
+  }
+
+  /** What was read behind the last candidate: none, some octets, or what tells whether they are a command. */
+  get behindLast(): 'nothing' | 'something' | 'line' {
+    const last = this.#candidates.at(-1);
+    if (last === undefined || this.#length <= last.after) return 'nothing';
+    return this.#lineBehindLast.isThere ? 'line' : 'something';
   }
 
   forgetCandidates(): void {
@@ -175,20 +187,19 @@ export class DataText {
   #addCandidate(end: EndOfData): void {
     if (this.#candidates.length >= dialogueLimits.endCandidatesMax) return;
     this.#candidates.push({ ...end, piece: this.#pieces.length, pieceAt: this.#length });
+    this.#lineBehindLast.restart();
   }
 
   /** The first octets behind an end, to guess what they are. */
-  peekBehind(end: EndOfData, bytesMax: number): { bytes: Buffer; seen: Sighting | undefined } {
-    const parts: Buffer[] = [];
-    let wanted = bytesMax;
-    let seen: Sighting | undefined;
-    for (const piece of this.#behind(end)) {
-      if (piece.kind === 'gap' || wanted <= 0) break;
-      seen ??= piece.start.seen;
-      parts.push(this.#log.read(piece.from, piece.from + Math.min(piece.length, wanted)));
-      wanted -= piece.length;
-    }
-    return { bytes: Buffer.concat(parts), seen };
+  peekBehind(end: EndOfData, bytesMax: number): Behind {
+    const { after } = end;
+    const { value: piece } = this.#behind(end).next();
+    if (piece?.kind !== 'data') return { bytes: noBytes, seen: undefined, endsInHole: piece !== undefined };
+    const hole = this.#candidates.find((each) => each.after === after)?.hole;
+    const length = (hole ?? this.#length) - after;
+    // Octets between two holes stand in a row, however many pieces they came in.
+    const bytes = this.#log.read(piece.from, piece.from + Math.min(length, bytesMax));
+    return { bytes, seen: piece.start.seen, endsInHole: hole !== undefined && length <= bytesMax };
   }
 
   /**
@@ -282,6 +293,8 @@ export class DataText {
   }
 
   #keep({ bytes, start }: Run): void {
+    const last = this.#candidates.at(-1);
+    if (last !== undefined) this.#lineBehindLast.add(bytes, Math.max(last.after - this.#length, 0));
     const kept = this.#cut ? 0 : this.#append(bytes);
     if (kept > 0) this.#keepPiece(kept, start);
     if (kept < bytes.length) this.#dropBeyondLimit(bytes.length - kept, placeAt(start, kept));
@@ -331,6 +344,7 @@ export class DataText {
 
   #lose(gap: StreamGap): void {
     const last = this.#pieces.at(-1);
+    for (const each of this.#candidates) if (each.after <= this.#length) each.hole ??= this.#length;
     this.#length += gap.length;
     if (last?.kind === 'gap' && this.#candidates.length === 0) {
       this.#pieces[this.#pieces.length - 1] = { ...last, length: last.length + gap.length };

@@ -6,6 +6,7 @@ import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting } from '../../stream/types.ts';
 import type { HalfStream } from '../half-stream.ts';
 import { isBefore } from '../sighting-order.ts';
+import { type Behind, commandBytesMax } from './behind-end.ts';
 import { looksLikeCommand } from './command.ts';
 import type { DataText, EndOfData } from './end-of-data.ts';
 import { isFinal, type Reply, type ReplyReader } from './reply.ts';
@@ -33,10 +34,12 @@ export interface EndContext {
   readonly isLaxClient: boolean;
 }
 
-/** Octets that are looked at to tell a command. */
-const commandBytesMax = 1024;
 /** Holes in a row that the next reply is looked for behind. */
 const holesMax = 16;
+/** Commands behind an end that are held against the replies: as many tell what the text was, if any do. */
+export const linesMax = 32;
+/** Replies and holes that can matter before they were taken. */
+export const repliesMax = holesMax + 1 + linesMax + 1;
 
 /** `none`: no candidate is the end, as far as is known. `wait`: replies to come will tell. */
 export type EndVerdict = EndOfData | 'none' | 'wait';
@@ -58,7 +61,8 @@ export function judgeCandidates(context: EndContext): EndVerdict {
     if (isBefore(reply.seen, end.seen)) break;
     const verdict = judgeCandidate(context, end, reply, allRead);
     if (verdict !== 'none') return verdict;
-    if (!allRead && text.dismissed === index && isKnown(text, end)) text.dismissed++;
+    if (!allRead && text.dismissed === index && isKnown(peekBehind(context, end, commandBytesMax)))
+      text.dismissed++;
   }
   return 'none';
 }
@@ -72,15 +76,14 @@ function endAnsweredInHole(context: EndContext): EndOfData | undefined {
   if (lost?.kind !== 'gap') return undefined;
   return context.text.candidates.find((end) => {
     if (end.kind !== 'gap' || isBefore(lost.seen, end.seen)) return false;
-    const next = peekBehind(context, end).seen;
+    const next = peekBehind(context, end, 1).seen;
     return next !== undefined && isBefore(lost.seen, next);
   });
 }
 
 /** Enough is known of what follows: more octets change nothing until the text is read to its end. */
-function isKnown(text: DataText, end: EndOfData): boolean {
-  const { bytes } = text.peekBehind(end, commandBytesMax);
-  return bytes.length === commandBytesMax || bytes.includes('\n');
+function isKnown({ bytes, endsInHole }: Behind): boolean {
+  return endsInHole || bytes.length >= commandBytesMax || bytes.includes('\n');
 }
 
 /** The next reply, be there holes before it or not. */
@@ -97,7 +100,7 @@ function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRe
   const answeredFirst = next === undefined ? context.clientFinished : isBefore(reply.seen, next);
   if (answeredFirst && end.kind === 'gap') return end;
   const lines = completeLines(behind.bytes);
-  const startsCommand = looksLikeCommand(lines[0] ?? behind.bytes.toString('latin1', 0, commandBytesMax));
+  const startsCommand = startsWithCommand(context, behind, lines);
   if (answeredFirst && (startsCommand || next === undefined)) return end;
   if (!allRead) return 'none';
   if (context.strictEnd?.kind !== 'found') {
@@ -107,14 +110,31 @@ function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRe
   return startsCommand ? compareWithReplies(context, context.strictEnd, end, lines, reply) : 'none';
 }
 
+/** Behind part of a line nobody can tell: more of it may make it something else. */
+function startsWithCommand(
+  { clientFinished }: EndContext,
+  behind: Behind,
+  [line]: readonly string[],
+): boolean {
+  if (line !== undefined) return looksLikeCommand(line);
+  if (!clientFinished && !isKnown(behind)) return false;
+  return looksLikeCommand(behind.bytes.toString('latin1', 0, commandBytesMax));
+}
+
 /** What was read behind a candidate, and what waits to be read behind that: how far was read is a matter of packets. */
-function peekBehind({ text, client }: EndContext, end: EndOfData): ReturnType<DataText['peekBehind']> {
-  const bytesMax = dialogueLimits.lookAheadBytesMax;
-  if (end.after >= text.length) return { bytes: client.peek(bytesMax), seen: client.place?.seen };
-  const read = text.peekBehind(end, bytesMax);
-  const endsInHole = read.bytes.length < text.length - end.after;
-  if (endsInHole || read.bytes.length >= bytesMax) return read;
-  return { bytes: Buffer.concat([read.bytes, client.peek(bytesMax - read.bytes.length)]), seen: read.seen };
+function peekBehind(
+  { text, client }: EndContext,
+  end: EndOfData,
+  bytesMax: number = dialogueLimits.lookAheadBytesMax,
+): Behind {
+  const isRead = end.after < text.length;
+  const read = isRead ? text.peekBehind(end, bytesMax) : undefined;
+  if (read !== undefined && (read.endsInHole || read.bytes.length >= bytesMax)) return read;
+  const wanted = bytesMax - (read?.bytes.length ?? 0);
+  const waiting = client.peek(wanted);
+  const bytes = read === undefined ? waiting : Buffer.concat([read.bytes, waiting]);
+  const endsInHole = waiting.length < wanted && client.unreadBytes > waiting.length;
+  return { bytes, seen: read === undefined ? client.place?.seen : read.seen, endsInHole };
 }
 
 /** Both readings of what follows, held against the replies; the strict one wins where both are possible. */
@@ -195,7 +215,7 @@ function endWithoutReplies(context: EndContext): EndVerdict {
 }
 
 export function completeLines(bytes: Buffer): string[] {
-  const lines = bytes.toString('latin1').split(/\r?\n/);
+  const lines = bytes.toString('latin1').split(/\r?\n/, linesMax + 1);
   lines.pop();
   return lines;
 }

@@ -5,8 +5,11 @@ import { DataText, type EndOfData } from './end-of-data.ts';
 import {
   completeLines,
   type EndContext,
+  type EndVerdict,
   isEndInDoubt,
   judgeCandidates,
+  linesMax,
+  repliesMax,
   type StrictEnd,
 } from './judge-end.ts';
 import type { Overheard } from './overheard.ts';
@@ -46,8 +49,8 @@ export class TextReader {
   #rereadBytes = 0;
   /** The next strict end, where the client was read up to it before an earlier end was found. */
   #ahead: EndAhead | undefined;
-  /** What was known when candidates for the end were judged and more had to come. */
-  #judged: string | undefined;
+  /** What was known when candidates for the end were judged in vain, and whether replies have to come. */
+  #judged: { readonly state: string; readonly verdict: 'wait' | 'none' } | undefined;
 
   constructor(heard: Overheard) {
     this.#heard = heard;
@@ -97,14 +100,33 @@ export class TextReader {
       return text.strictEnd === undefined ? this.#readOn(text) : this.#end(text, text.strictEnd);
     }
     if (text.doubtfulBytes > dialogueLimits.rereadBytesMax - this.#rereadBytes) text.forgetCandidates();
-    if (text.candidates.length > 0 && this.#isJudged()) return 'wait';
-    const verdict = judgeCandidates(this.#contextOf(text));
-    if (verdict === 'wait') {
-      this.#judged = this.#judgedState;
-      return 'wait';
-    }
+    const verdict = this.#judge(text);
+    if (verdict === 'wait') return verdict;
     const end = verdict === 'none' ? text.strictEnd : verdict;
     return end === undefined ? this.#readOn(text) : this.#end(text, end);
+  }
+
+  /** Nothing is judged twice: a text may have many possible ends, and come octet by octet. */
+  #judge(text: DataText): EndVerdict {
+    const state = this.#stateOf(text);
+    if (this.#judged?.state === state) return this.#judged.verdict;
+    const verdict = judgeCandidates(this.#contextOf(text));
+    this.#judged = verdict === 'wait' || verdict === 'none' ? { state, verdict } : undefined;
+    return verdict;
+  }
+
+  /** All that a judgement depends on. */
+  #stateOf(text: DataText): string {
+    const { client, replies, clientFinished, clientIsOver, repliesEnd } = this.#heard;
+    replies.peek(repliesMax);
+    const flags = [clientFinished, clientIsOver, repliesEnd, this.#endAhead(text) !== undefined];
+    const counts = [text.candidates.length, Math.min(replies.readyCount, repliesMax)];
+    if (text.strictEnd === undefined) {
+      const isFollowed = text.behindLast === 'nothing' && client.nextOctet !== undefined;
+      return [...flags, ...counts, isFollowed ? 'something' : text.behindLast].join();
+    }
+    const behind = client.peek(dialogueLimits.lookAheadBytesMax);
+    return [...flags, ...counts, behind.length > 0, completeLines(behind).length, isEnough(behind)].join();
   }
 
   #contextOf(text: DataText): EndContext {
@@ -162,13 +184,14 @@ export class TextReader {
     if (text.strictEnd === undefined) return clientIsOver ? { kind: 'none' } : this.#endAhead(text);
     const { seen, after } = text.strictEnd;
     const behind = client.peek(dialogueLimits.lookAheadBytesMax);
-    const isEnough = behind.length >= dialogueLimits.lookAheadBytesMax;
+    const lines = completeLines(behind);
+    const isKnown = isEnough(behind, lines);
     const sequence = text.sequenceAt(after);
     const isLast = client.isEmpty;
     const isAll = clientIsOver;
-    const knownAt = isEnough ? undefined : clientBytes;
-    const mayGrow = !isEnough && !clientFinished;
-    return { kind: 'found', seen, lines: completeLines(behind), isLast, isAll, mayGrow, sequence, knownAt };
+    const knownAt = isKnown ? undefined : clientBytes;
+    const mayGrow = !isKnown && !clientFinished;
+    return { kind: 'found', seen, lines, isLast, isAll, mayGrow, sequence, knownAt };
   }
 
   /** The strict end that is known to lie ahead, as long as as much is known of what follows it. */
@@ -180,16 +203,9 @@ export class TextReader {
     if (((ahead.sequence - text.sequenceAt(0)) | 0) <= 0) return undefined;
     return { ...ahead, isAll: ahead.isLast && clientFinished, mayGrow: ahead.mayGrow && !clientFinished };
   }
+}
 
-  /** Nothing has come since candidates were judged in vain. */
-  #isJudged(): boolean {
-    const { replies } = this.#heard;
-    replies.peek(replies.readyCount);
-    return this.#judged !== undefined && this.#judged === this.#judgedState;
-  }
-
-  get #judgedState(): string {
-    const { client, replies, clientFinished, serverFinished } = this.#heard;
-    return [client.heldBytes, replies.readyCount, clientFinished, serverFinished].join();
-  }
+/** More behind a strict end would not be looked at. */
+function isEnough(behind: Buffer, lines = completeLines(behind)): boolean {
+  return behind.length >= dialogueLimits.lookAheadBytesMax || lines.length >= linesMax;
 }

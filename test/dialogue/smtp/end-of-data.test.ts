@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Run } from '../../../src/dialogue/half-stream.ts';
-import { heapMemory } from '../../../src/dialogue/octets.ts';
+import { type DialogueMemory, heapMemory } from '../../../src/dialogue/octets.ts';
 import { DataText } from '../../../src/dialogue/smtp/end-of-data.ts';
 import { SmtpDecoder } from '../../../src/dialogue/smtp/smtp-decoder.ts';
 import type { Sighting } from '../../../src/stream/types.ts';
-import { client, cuts, server, type Turn } from '../../support/conversation.ts';
+import { client, cuts, lost, server, type Turn } from '../../support/conversation.ts';
 import { connection, hear } from '../../support/dialogue.ts';
 
 const seen = (frame: number): Sighting => ({ capture: 0, frame, timestampNs: 0n, ipLength: 41, ttl: 64 });
@@ -69,3 +69,47 @@ for (const last of ['lf', 'crlf'] as const) {
     }
   });
 }
+
+test('SmtpDecoder judges the possible ends of a text when something has come that tells more, not at each packet', () => {
+  const ends = '\n.\n'.repeat(64);
+  const lines = 'a line of the text\r\n'.repeat(500);
+  const asked = [client('DATA\n'), server('354 go on\r\n')];
+  const texts: readonly Turn[][] = [
+    [client(`one${ends}`), server('250 ok\r\n'), client(`${lines}${'long'.repeat(2000)}`)],
+    [client('one\n.\n'), lost(client('2')), client(ends), server('250 ok\r\n'), client(lines)],
+    [client('one'), lost(client('2')), client(ends), lost(server('250')), client(lines)],
+    [client(`one${ends}\r\n.\r\n`), client('NOOP\r\n'.repeat(2000)), server('500 no\r\n'.repeat(2000))],
+  ];
+  for (const [index, text] of texts.entries()) {
+    let looks = 0;
+    const begin = (): ReturnType<DialogueMemory['begin']> => {
+      const log = heapMemory.begin();
+      const read = log.read.bind(log);
+      log.read = (from, to) => {
+        looks++;
+        return read(from, to);
+      };
+      return log;
+    };
+    const events = cuts([...asked, ...text]).find(([way]) => way === 'per byte')?.[1] ?? [];
+    hear(new SmtpDecoder(connection, { trace: false, memory: { ...heapMemory, begin } }), events);
+    assert.ok(looks < 5000, `${looks} looks at text ${index} in ${events.length} packets`);
+  }
+});
+
+test('SmtpDecoder takes no part of a line behind a possible end for a command', () => {
+  const turns = [
+    client('DATA\n'),
+    server('354 go on\r\n'),
+    client('one\n.\n'),
+    server('250 ok\r\n'),
+    client('RSET'),
+    client(' is a word of the text\r\n.\r\n'),
+  ];
+  for (const [way, events] of cuts(turns)) {
+    if (way === 'server first' || way === 'client first') continue;
+    const { messages } = hear(new SmtpDecoder(connection, { trace: false }), events);
+    const texts = messages.map(({ octets }) => octets.read().toString());
+    assert.deepEqual(texts, ['one\n.\nRSET is a word of the text\r\n'], way);
+  }
+});
