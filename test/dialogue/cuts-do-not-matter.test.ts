@@ -12,7 +12,7 @@ import { TlsLayer } from '../../src/dialogue/tls/tls-layer.ts';
 import type { DialogueDecoder } from '../../src/dialogue/types.ts';
 import type { Connection, Sender, StreamData, StreamEvent } from '../../src/stream/types.ts';
 import { client, cuts, lost, server, type Turn } from '../support/conversation.ts';
-import { connection, hear } from '../support/dialogue.ts';
+import { connection, hear, upgrades } from '../support/dialogue.ts';
 import { elsewhere, overhearAll } from '../support/overhear.ts';
 import { END, feed, recut, WAYS } from './tls/feeding.ts';
 import { generateSession } from './tls/generated-sessions.ts';
@@ -278,4 +278,22 @@ test('ImapDecoder awaits the command that a piece answers, whatever stands befor
     server('a1 OK\r\n'),
   ];
   assert.deepEqual(heard(turns, imap), ['"mail" true [] at 1033 of null']);
+});
+
+test('ImapDecoder waits for as many octets as tell DEFLATE where its command was not captured', () => {
+  const mail = '* 1 FETCH (BODY[] {4}\r\nmail)\r\n2 OK\r\n';
+  const turns = [server('1 OK Begin compression\r\n'), server('.\r\n'), server(mail)];
+  const layers = cuts(turns).map(([, events]) => upgrades(hear(imap(connection), events)).length);
+  assert.deepEqual(layers, [1, 1, 1, 1, 1]);
+  assert.deepEqual(heard([server('1 OK Compressed already\r\n'), server(mail)], imap), [
+    '"mail" true [] at 1049 of null',
+  ]);
+});
+
+test('ImapDecoder holds an answer for one command of the client, be there more in the same packet or not', () => {
+  const turns = [server('2 OK\r\n'), client('1 NOOP\r\n2 COMPRESS DEFLATE\r\n'), server('1 OK\r\n')];
+  for (const [way, events] of cuts(turns)) {
+    if (way === 'server first' || way === 'client first') continue;
+    assert.equal(upgrades(hear(imap(connection), events)).length, 0, way);
+  }
 });

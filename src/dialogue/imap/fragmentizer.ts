@@ -90,6 +90,11 @@ export class Fragmentizer {
     return this.#half.unreadBytes;
   }
 
+  /** Where the next of them was seen. */
+  get place(): Place | undefined {
+    return this.#half.place;
+  }
+
   /** Octets that wait, and texts of the unit that is not whole yet. */
   get heldBytes(): number {
     const open = this.#literal?.collector.cost ?? 0;

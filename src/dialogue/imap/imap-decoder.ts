@@ -14,6 +14,7 @@ import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sender, StreamClose, StreamEvent } from '../../stream/types.ts';
 import { added, none } from '../few.ts';
 import { type DialogueMemory, heapMemory } from '../octets.ts';
+import { isBefore } from '../sighting-order.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName, Upgrade } from '../types.ts';
 import { type Command, commandOf, firstText, startOf } from './command.ts';
 import type { Fragmented } from './fragmentizer.ts';
@@ -21,6 +22,7 @@ import { isKnownCommand, taggedStart } from './recognise.ts';
 import { Session } from './session.ts';
 import { newSide, type Side } from './side.ts';
 import { traceOf } from './trace.ts';
+import { tellDeflate } from './unasked-deflate.ts';
 import type { Unit } from './unit.ts';
 
 /** What the client cannot go on without. */
@@ -178,13 +180,19 @@ export class ImapDecoder implements DialogueDecoder {
     const held = this.#held;
     if (held !== undefined) {
       if (this.#isHeldForClient) {
-        if (this.#clientMayGoOn) return false;
+        if (this.#clientMayGoOn(held)) return false;
         this.#clientWentOn = false;
         this.#isHeldForClient = false;
       }
       return this.#serverUnit(held);
     }
-    if (this.#mayBeDeflated && this.#turnsIntoDeflate()) return true;
+    if (this.#mayBeDeflated) {
+      const told = tellDeflate(this.#server);
+      if (told === 'wait') return false;
+      this.#mayBeDeflated = told === 'unknown';
+      if (told === 'deflate') this.#turn(told);
+      if (told === 'deflate') return true;
+    }
     const next = this.#server.fragmentizer.next(this.#server.closed);
     if (next === undefined) return false;
     if (next.kind !== 'unit') {
@@ -193,25 +201,24 @@ export class ImapDecoder implements DialogueDecoder {
     }
     this.#trace('server', next, 'command');
     this.#clientWentOn = false;
-    this.#isHeldForClient = firstText(next)?.octet(0) === 0x2b && this.#clientMayGoOn;
+    this.#isHeldForClient = firstText(next)?.octet(0) === PLUS && this.#clientMayGoOn(next);
     if (this.#isHeldForClient) this.#held = next;
     else this.#serverUnit(next);
     // Held or not, octets were taken.
     return true;
   }
 
-  get #clientMayGoOn(): boolean {
-    return this.#wait === undefined && !this.#clientRests;
+  #clientMayGoOn(unit: Unit): boolean {
+    return !this.#clientRests && this.#clientIsBehind(unit);
   }
 
-  /** Without the client's COMPRESS: what follows the answer is no text. */
-  #turnsIntoDeflate(): boolean {
-    const octets = this.#server.fragmentizer.peek(8);
-    if (octets.length < 8) return false;
-    this.#mayBeDeflated = false;
-    if (octets.every((octet) => octet >= 0x20 && octet < 0x7f)) return false;
-    this.#turn('deflate');
-    return true;
+  /** Octets of the client that were captured before `unit` are still to be read: more than that may or may not be here. */
+  #clientIsBehind(unit: Unit): boolean {
+    const next = this.#client.fragmentizer.place;
+    const start = startOf(unit);
+    return (
+      this.#wait === undefined && next !== undefined && start !== undefined && isBefore(next.seen, start.seen)
+    );
   }
 
   /** False where the unit has to wait for the client. */
@@ -248,7 +255,7 @@ export class ImapDecoder implements DialogueDecoder {
 
   #tagged(unit: Unit, tag: string, status: 'OK' | 'NO' | 'BAD'): boolean {
     if (this.#wait?.tag === tag) this.#answerWait(this.#wait, status);
-    if (this.#isToBeHeld(tag)) {
+    if (this.#isToBeHeld(unit, tag)) {
       if (this.#hold(unit)) return false;
       this.#suspectDeflate(unit, status);
     }
@@ -258,17 +265,12 @@ export class ImapDecoder implements DialogueDecoder {
   }
 
   /** The command that this tag answers, or the rest of it, is not read yet. */
-  #isToBeHeld(tag: string): boolean {
+  #isToBeHeld(unit: Unit, tag: string): boolean {
     if (this.#wait !== undefined) return false;
     const isReading = this.#inside === 'sasl' || !this.#client.fragmentizer.isBetweenUnits;
     if (isReading && tag === this.#insideTag) return true;
     if (this.#session.isUnanswered(tag)) return false;
-    return this.#clientCanGoOn || !this.#session.hasUnanswered;
-  }
-
-  /** Octets of the client are there that were not looked at yet. */
-  get #clientCanGoOn(): boolean {
-    return this.#wait === undefined && this.#client.fragmentizer.unreadBytes > 0;
+    return this.#clientIsBehind(unit) || !this.#session.hasUnanswered;
   }
 
   #suspectDeflate(unit: Unit, status: 'OK' | 'NO' | 'BAD'): void {
@@ -294,7 +296,7 @@ export class ImapDecoder implements DialogueDecoder {
   /** The server's unit needs something that the client may still tell; false where it will not. */
   #hold(unit: Unit): boolean {
     if (this.#clientIsGone()) return false;
-    if (this.#clientWentOn && !this.#clientCanGoOn) return false;
+    if (this.#clientWentOn && !this.#clientIsBehind(unit)) return false;
     this.#held = unit;
     return true;
   }
