@@ -297,3 +297,23 @@ test('ImapDecoder holds an answer for one command of the client, be there more i
     assert.equal(upgrades(hear(imap(connection), events)).length, 0, way);
   }
 });
+
+test('ImapDecoder tells a refused literal by what follows, not by how much of that has come', () => {
+  const refused = [server('1 NO\r\n'), client('1 APPEND x {4}\r\nmail\r\n')];
+  assert.deepEqual(heard(refused, imap), ['"mail" true [] at 1017 of null']);
+  const longer = [server('1 NO\r\n'), client('1 APPEND x {9000}\r\n2 NOOP\r\n')];
+  assert.deepEqual(heard(longer, imap), []);
+});
+
+test('ImapDecoder lets the client go on over a hole before the next continuation', () => {
+  const turns = [
+    client('1 AUTHENTICATE X\n\n\nT'),
+    server('+\n'),
+    lost(client('P')),
+    server('+\n'),
+    client('5 APPEND "" {6}\n'),
+    server('+\n'),
+    server('+\n+\n'),
+  ];
+  assert.deepEqual(heard(turns, imap).length, 2);
+});

@@ -12,6 +12,7 @@ import { added, none } from '../few.ts';
 import { HalfStream, type Line, type Place } from '../half-stream.ts';
 import { MessageCollector } from '../message-collector.ts';
 import type { DialogueMemory } from '../octets.ts';
+import { isBefore } from '../sighting-order.ts';
 import { seemsLiteral, tellsHowItWentOn, wentOnWithoutCommand } from './going-on.ts';
 import { literalMarker, maySucceedLiteral } from './literal-marker.ts';
 import { type Orphan, OrphanCollector } from './orphan.ts';
@@ -90,9 +91,10 @@ export class Fragmentizer {
     return this.#half.unreadBytes;
   }
 
-  /** Where the next of them was seen. */
-  get place(): Place | undefined {
-    return this.#half.place;
+  /** The next of them, or what was lost before it, was captured before `other`. */
+  isBehind(other: Place | undefined): boolean {
+    const next = this.#half.nextPlace;
+    return next !== undefined && other !== undefined && isBefore(next.seen, other.seen);
   }
 
   /** Octets that wait, and texts of the unit that is not whole yet. */

@@ -13,8 +13,9 @@ const shortLiteralBytes = 4096;
 export function tellsHowItWentOn(client: HalfStream, announced: number): boolean {
   const wanted = Math.min(announced, shortLiteralBytes) + 1;
   const next = client.peek(Math.max(wanted, bytesLookedAt));
+  if (client.unreadBytes > next.length) return true;
   const hasLine = next.length >= bytesLookedAt || next.includes(LF);
-  return (hasLine && next.length >= wanted) || client.unreadBytes > next.length;
+  return hasLine && (next.length >= wanted || isSurelyCommand(firstHead(next)));
 }
 
 /** Octets follow that begin no command. */

@@ -14,22 +14,15 @@ import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sender, StreamClose, StreamEvent } from '../../stream/types.ts';
 import { added, none } from '../few.ts';
 import { type DialogueMemory, heapMemory } from '../octets.ts';
-import { isBefore } from '../sighting-order.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName, Upgrade } from '../types.ts';
 import { type Command, commandOf, firstText, startOf } from './command.ts';
 import type { Fragmented } from './fragmentizer.ts';
 import { isKnownCommand, taggedStart } from './recognise.ts';
 import { Session } from './session.ts';
-import { newSide, type Side } from './side.ts';
+import { type ClientWait, newSide, type Side } from './side.ts';
 import { traceOf } from './trace.ts';
 import { tellDeflate } from './unasked-deflate.ts';
 import type { Unit } from './unit.ts';
-
-/** What the client cannot go on without. */
-interface ClientWait {
-  readonly reason: 'literal' | 'sasl' | 'idle' | 'starttls' | 'compress';
-  readonly tag: string;
-}
 
 const PLUS = 0x2b;
 const noBytes = Buffer.alloc(0);
@@ -212,13 +205,9 @@ export class ImapDecoder implements DialogueDecoder {
     return !this.#clientRests && this.#clientIsBehind(unit);
   }
 
-  /** Octets of the client that were captured before `unit` are still to be read: more than that may or may not be here. */
+  /** Octets of the client that were captured before `unit` are still to be read. */
   #clientIsBehind(unit: Unit): boolean {
-    const next = this.#client.fragmentizer.place;
-    const start = startOf(unit);
-    return (
-      this.#wait === undefined && next !== undefined && start !== undefined && isBefore(next.seen, start.seen)
-    );
+    return this.#wait === undefined && this.#client.fragmentizer.isBehind(startOf(unit));
   }
 
   /** False where the unit has to wait for the client. */
@@ -254,7 +243,13 @@ export class ImapDecoder implements DialogueDecoder {
   }
 
   #tagged(unit: Unit, tag: string, status: 'OK' | 'NO' | 'BAD'): boolean {
-    if (this.#wait?.tag === tag) this.#answerWait(this.#wait, status);
+    if (this.#wait?.tag === tag) {
+      if (status !== 'OK' && this.#literalIsOpen(this.#wait)) {
+        this.#held = unit;
+        return false;
+      }
+      this.#answerWait(this.#wait, status);
+    }
     if (this.#isToBeHeld(unit, tag)) {
       if (this.#hold(unit)) return false;
       this.#suspectDeflate(unit, status);
@@ -271,6 +266,11 @@ export class ImapDecoder implements DialogueDecoder {
     if (isReading && tag === this.#insideTag) return true;
     if (this.#session.isUnanswered(tag)) return false;
     return this.#clientIsBehind(unit) || !this.#session.hasUnanswered;
+  }
+
+  /** The literal may have been sent before it was refused, if the consent was lost: what follows tells. */
+  #literalIsOpen({ reason }: ClientWait): boolean {
+    return reason === 'literal' && !this.#client.fragmentizer.nextIsKnown && !this.#clientIsGone();
   }
 
   #suspectDeflate(unit: Unit, status: 'OK' | 'NO' | 'BAD'): void {

@@ -17,3 +17,9 @@ export function newSide(sender: Sender, memory: DialogueMemory): Side {
   const fragmentizer = new Fragmentizer(sender, memory);
   return { sender, fragmentizer, seen: false, givenUp: false, closed: false };
 }
+
+/** What the client cannot go on without. */
+export interface ClientWait {
+  readonly reason: 'literal' | 'sasl' | 'idle' | 'starttls' | 'compress';
+  readonly tag: string;
+}
