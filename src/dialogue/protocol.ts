@@ -80,7 +80,7 @@ function wrapperOf(
 ): Verdict | 'maybe' | undefined {
   let maybe = false;
   for (const sender of ['client', 'server'] as const) {
-    const found = tellWrapper(openings[sender]);
+    const found = tellWrapper(openings[sender], openings[sender === 'client' ? 'server' : 'client']);
     maybe ||= found === 'maybe';
     if (found === undefined || found === 'maybe') continue;
     if (found.kind === 'tls' && isNoTls) continue;

@@ -19,8 +19,8 @@ const connect = Buffer.from('CONNECT ');
 const proxy = Buffer.from('PROXY ');
 const httpAnswer = Buffer.from('HTTP/1.');
 
-/** `maybe`: more octets will tell; undefined: none of these. */
-export function tellWrapper(opening: Buffer): Wrapper | 'maybe' | undefined {
+/** `maybe`: more octets will tell; undefined: none of these. `answer`: what the other side has said. */
+export function tellWrapper(opening: Buffer, answer: Buffer): Wrapper | 'maybe' | undefined {
   switch (opening[0]) {
     case undefined:
       return undefined;
@@ -32,7 +32,7 @@ export function tellWrapper(opening: Buffer): Wrapper | 'maybe' | undefined {
     case 4:
       return tellSocks4(opening);
     case 5:
-      return tellSocks5(opening);
+      return tellSocks5(opening, answer);
     case 0x0d:
       return tellSignature(opening);
     case 0x43:
@@ -68,13 +68,17 @@ function tellSocks4(opening: Buffer): Wrapper | 'maybe' | undefined {
   return opening.readUInt16BE(2) === 0 ? undefined : { kind: 'socks', voice: 'client' };
 }
 
-/** RFC 1928 §3: VER, NMETHODS, METHODS; what follows in the same flight begins with 5 or (RFC 1929) 1. */
-function tellSocks5(opening: Buffer): Wrapper | 'maybe' | undefined {
+/**
+ * RFC 1928 §3: VER, NMETHODS, METHODS; what follows in the same flight begins with 5 or (RFC 1929) 1. Where nothing
+ * follows, the answer tells: more may still come.
+ */
+function tellSocks5(opening: Buffer, answer: Buffer): Wrapper | 'maybe' | undefined {
   const methods = opening[1] ?? 1;
   if (methods === 0) return undefined;
   if (opening.length < 2 + methods) return 'maybe';
-  const next = opening[2 + methods];
-  const isSocks = next === undefined || next === 5 || next === 1;
+  const next = opening[2 + methods] ?? answer[0];
+  if (next === undefined) return 'maybe';
+  const isSocks = next === 5 || (next === 1 && opening.length > 2 + methods);
   return isSocks ? { kind: 'socks', voice: 'client' } : undefined;
 }
 

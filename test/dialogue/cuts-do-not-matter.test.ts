@@ -317,3 +317,23 @@ test('ImapDecoder lets the client go on over a hole before the next continuation
   ];
   assert.deepEqual(heard(turns, imap).length, 2);
 });
+
+test('Conversation tells TLS and SOCKS by what came first, not by what came in one packet', () => {
+  const port = 143;
+  const tls = [client('ST\r\n'), server('+\r\n'), server('\x16\x03\x01'), client('\np')];
+  const socks = [client('\x05\x01\x00\\'), server('\n')];
+  for (const [turns, kind] of [
+    [tls, 'encrypted'],
+    [socks, 'other'],
+  ] as const) {
+    overhearAll(turns, { server: { ...elsewhere, port } }, ({ summary }, cut) => {
+      if (!cut.endsWith('first')) assert.equal(summary.kind, kind, cut);
+    });
+  }
+});
+
+test('Pop3Decoder tells the middle of a mail by four octets, where the capture began there', () => {
+  const place = { server: { ...elsewhere, port: 110 }, handshakeSeen: false };
+  const turns = [client('\n'), server('1\n.\n.\none\ntwo\nthree\nfour\n')];
+  overhearAll(turns, place, ({ mails }, cut) => assert.equal(mails.length, 1, cut));
+});

@@ -13,6 +13,7 @@ import { anomaly } from '../../core/anomaly.ts';
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection, Sender, StreamClose, StreamEvent } from '../../stream/types.ts';
 import { added, none } from '../few.ts';
+import { inOrder } from '../layer-rest.ts';
 import { type DialogueMemory, heapMemory } from '../octets.ts';
 import type { DialogueDecoder, DialogueEvent, DialogueOptions, LayerName, Upgrade } from '../types.ts';
 import { type Command, commandOf, firstText, startOf } from './command.ts';
@@ -371,12 +372,9 @@ export class ImapDecoder implements DialogueDecoder {
     this.#inside = undefined;
     this.#held = undefined;
     this.#isHeldForClient = false;
-    const rest: StreamEvent[] = [
-      ...this.#client.fragmentizer.takeEvents(),
-      ...this.#server.fragmentizer.takeEvents(),
-    ];
+    const spoken = inOrder(this.#client.fragmentizer.takeEvents(), this.#server.fragmentizer.takeEvents());
     // The layer ends when it hears that both sides are closed, as the connection does.
-    rest.push(...this.#closes);
+    const rest = [...spoken, ...this.#closes];
     this.#closes = none;
     this.#client.closed = false;
     this.#server.closed = false;
