@@ -24,6 +24,9 @@ import { ShiftedAnswers } from './shifted-answers.ts';
 /** Octets that are looked at to tell what an answer is. */
 const lookAheadBytesMax = 4096;
 
+/** How an answer begins, in octets. */
+const answerBytesLookedAt = '-ERR'.length;
+
 /** The end of a mail and the beginning of the next answer: enough to know them behind a hole. */
 const endAndAnswerBytes = '.\r\n+OK\r\n'.length;
 
@@ -178,6 +181,7 @@ export class Pop3Decoder implements DialogueDecoder {
     const { place } = this.#server;
     if (place === undefined) return false;
     if (!this.#isGreeted && !this.#session.connection.handshakeSeen) {
+      if (this.#isTooShort(answerBytesLookedAt)) return false;
       if (this.#startsWithin(place)) return true;
       if (!this.#clientReadUpTo(place.seen)) return false;
     }
@@ -196,8 +200,8 @@ export class Pop3Decoder implements DialogueDecoder {
 
   /** The capture began in the middle of an answer: it may be a mail. */
   #startsWithin(place: Place): boolean {
-    const start = this.#server.peek(4).toString('latin1').toUpperCase();
-    if (start.length < 4 || start.startsWith('+') || start === '-ERR') return false;
+    const start = this.#server.peek(answerBytesLookedAt).toString('latin1').toUpperCase();
+    if (start.length < answerBytesLookedAt || start.startsWith('+') || start === '-ERR') return false;
     this.#isGreeted = true;
     this.#reading = this.#session.beginMail(undefined, place, undefined);
     return true;
@@ -207,6 +211,12 @@ export class Pop3Decoder implements DialogueDecoder {
   get #isClientSilent(): boolean {
     if (this.#clientFinished && this.#client.isEmpty) return true;
     return this.#server.heldBytes > this.#session.memory.unreadBytesMax;
+  }
+
+  /** Fewer octets than that are here, and more of them may follow. */
+  #isTooShort(octets: number): boolean {
+    const { length } = this.#server.peek(octets);
+    return length < octets && !this.#serverFinished && this.#server.unreadBytes === length;
   }
 
   /** The line behind the next one can be looked at, or never will: it is endless, or a hole stands before it. */
@@ -298,9 +308,8 @@ export class Pop3Decoder implements DialogueDecoder {
     const { place } = this.#server;
     if (place === undefined) return this.#resumeWithoutOctets(gap, within);
     if (!this.#clientReadUpTo(place.seen)) return false;
+    if (this.#isTooShort(endAndAnswerBytes)) return false;
     const start = this.#server.peek(lookAheadBytesMax);
-    const isAll = this.#serverFinished || this.#server.unreadBytes > start.length;
-    if (start.length < endAndAnswerBytes && !isAll) return false;
     const isAnswer = isAnswerLine(start.toString('latin1', 0, 6));
     if (isAnswer && this.#pending.length > 1 && !this.#nextLineIsThere) return false;
     this.#reading = within;
