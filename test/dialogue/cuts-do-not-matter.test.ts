@@ -337,3 +337,32 @@ test('Pop3Decoder tells the middle of a mail by four octets, where the capture b
   const turns = [client('\n'), server('1\n.\n.\none\ntwo\nthree\nfour\n')];
   overhearAll(turns, place, ({ mails }, cut) => assert.equal(mails.length, 1, cut));
 });
+
+test('SmtpDecoder believes an end without CRLF when all replies that may speak against it are there', () => {
+  const turns = [client('a\r\nDATA\n.\n'), client('x\n'), server('500\n354 \n250 \n250\n')];
+  assert.equal(heard(turns, smtp, 'client').at(-1), '".\\nx\\n" false [{"offset":4}] at 1009 of null');
+});
+
+test('SmtpDecoder waits for the octets that tell whether STARTTLS was answered, and finds a greeting behind holes', () => {
+  for (const [text, count] of [
+    ['\x16', 1],
+    ['NOOP\r\n', 0],
+  ] as const) {
+    const turns = [client(`STARTTLS\n${text}`)];
+    for (const [way, events] of cuts(turns)) {
+      const early = withEarlyClose(events, 'client');
+      const closed: StreamEvent = { kind: 'close', side: 'server', reason: 'fin' };
+      const [open, ...others] = early;
+      assert.ok(open);
+      assert.equal(upgrades(hear(smtp(connection), [open, closed, ...others])).length, count, way);
+    }
+  }
+  const behind = [client('STARTTLS\n'), lost(server('a')), server('220\n\x16\n\n')];
+  for (const [way, events] of cuts(behind).filter(([each]) => !each.endsWith('first'))) {
+    const { rest } = upgrades(hear(smtp(connection), events))[0] ?? {};
+    const octets = rest?.flatMap((event) => (event.kind === 'data' ? [...event.bytes] : []));
+    assert.deepEqual(octets, [0x16, 0x0a, 0x0a], way);
+  }
+  const late = [lost(server('a')), lost(server('b')), server('421\r\n'), client('NOOP\r\nQUIT\r\n')];
+  assert.deepEqual(heard(late, smtp), []);
+});

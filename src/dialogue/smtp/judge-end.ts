@@ -9,7 +9,7 @@ import { isBefore } from '../sighting-order.ts';
 import { type Behind, commandBytesMax } from './behind-end.ts';
 import { looksLikeCommand } from './command.ts';
 import type { DataText, EndOfData } from './end-of-data.ts';
-import { isFinal, type Reply, type ReplyReader } from './reply.ts';
+import { holesMax, isFinal, nextReply, type Reply, type ReplyReader } from './reply.ts';
 
 /** The first strict end of the text, and what the client said behind it. */
 export interface StrictEnd {
@@ -34,8 +34,6 @@ export interface EndContext {
   readonly isLaxClient: boolean;
 }
 
-/** Holes in a row that the next reply is looked for behind. */
-const holesMax = 16;
 /** Commands behind an end that are held against the replies: as many tell what the text was, if any do. */
 export const linesMax = 32;
 /** Replies and holes that can matter before they were taken. */
@@ -86,14 +84,6 @@ function isKnown({ bytes, endsInHole }: Behind): boolean {
   return endsInHole || bytes.length >= commandBytesMax || bytes.includes('\n');
 }
 
-/** The next reply, be there holes before it or not. */
-function nextReply(replies: ReplyReader): Reply | undefined {
-  let ahead = 0;
-  while (ahead < holesMax && replies.peek(ahead)?.kind === 'gap') ahead++;
-  const reply = replies.peek(ahead);
-  return reply?.kind === 'reply' ? reply : undefined;
-}
-
 function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRead: boolean): EndVerdict {
   const behind = peekBehind(context, end);
   const next = behind.seen ?? context.client.place?.seen;
@@ -105,7 +95,9 @@ function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRe
   if (!allRead) return 'none';
   if (context.strictEnd?.kind !== 'found') {
     // The client said all it had to say, and the server was content: this was the end.
-    return reply.code < 300 && readingFits(lines, context.replies, false) !== 'no' ? end : 'none';
+    const fit = reply.code < 300 ? readingFits(lines, context.replies, false) : 'no';
+    if (fit === 'open' && !context.serverFinished) return 'wait';
+    return fit === 'no' ? 'none' : end;
   }
   return startsCommand ? compareWithReplies(context, context.strictEnd, end, lines, reply) : 'none';
 }

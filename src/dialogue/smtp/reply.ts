@@ -19,6 +19,11 @@ export interface ReplyGap {
   readonly seen: Sighting;
 }
 
+/** Holes in a row that the next reply is looked for behind. */
+export const holesMax = 16;
+/** The first digits of replies. */
+const TWO = 0x32;
+const FIVE = 0x35;
 /** Characters of a reply that are shown. */
 const textLengthMax = 200;
 
@@ -78,6 +83,7 @@ export class ReplyReader {
       this.#ready = added<Reply | ReplyGap>(this.#ready, { kind: 'gap', seen: gap.seen });
       return true;
     }
+    if (this.#mayBeOfLayer) return false;
     const whole = this.half.takeLine();
     const cut = whole === undefined && (this.#finished || this.half.lineIsCutByGap);
     const line = cut ? this.half.takeFragment() : whole;
@@ -85,6 +91,14 @@ export class ReplyReader {
     if (this.#seams.length === 0) this.#readReply(line.latin1(4 + textLengthMax), line.last);
     else for (const text of this.#splitAtSeam(line)) this.#readReply(text, line.last);
     return true;
+  }
+
+  /** What is no reply behind a 220 may belong to the TLS that it lets begin: it is read when that is known. */
+  get #mayBeOfLayer(): boolean {
+    const last = this.#ready.at(-1);
+    if (last?.kind !== 'reply' || last.code !== 220) return false;
+    const octet = this.half.nextOctet;
+    return octet !== undefined && (octet < TWO || octet > FIVE);
   }
 
   #readReply(text: string, seen: Sighting): void {
@@ -128,6 +142,14 @@ export class ReplyReader {
     this.#firstLineBytes += event.bytes.length;
     this.#firstLineEnded = lineEnd >= 0;
   }
+}
+
+/** The next reply, be there holes before it or not. */
+export function nextReply(replies: ReplyReader): Reply | undefined {
+  let ahead = 0;
+  while (ahead < holesMax && replies.peek(ahead)?.kind === 'gap') ahead++;
+  const reply = replies.peek(ahead);
+  return reply?.kind === 'reply' ? reply : undefined;
 }
 
 /** Three digits, and behind them a space, a hyphen or nothing; undefined where `line` is no reply. */

@@ -39,6 +39,8 @@ type Reading =
   | { readonly kind: 'chunk'; readonly reader: ChunkReader; readonly begin: Place }
   /** `isCertain`: the server asked for the response. */
   | { readonly kind: 'sasl'; readonly exchange: SaslExchange; readonly isCertain: boolean }
+  /** STARTTLS was answered, but not in this capture. */
+  | { readonly kind: 'handshake' }
   /** Octets were lost before: commands or the rest of a mail. */
   | { readonly kind: 'lost'; readonly reader: LossReader };
 
@@ -190,8 +192,11 @@ export class SmtpDecoder implements DialogueDecoder {
 
   /** RFC 3207 §4; where the answer is not captured, the client's next octets tell. */
   #applyStartTls(reply: Reply | null): void {
-    const isHandshake = this.#heard.client.peek(1)[0] === 0x16;
-    if (reply?.code !== 220 && !(reply === null && isHandshake)) return;
+    if (reply === null) this.#reading = { kind: 'handshake' };
+    else if (reply.code === 220) this.#beginTls();
+  }
+
+  #beginTls(): void {
     const rest = this.#heard.takeRest();
     this.#session.restart();
     this.#text.restart();
@@ -212,6 +217,8 @@ export class SmtpDecoder implements DialogueDecoder {
         return this.#unanswered.isEmpty && this.#readChunk(reading.reader, reading.begin);
       case 'sasl':
         return this.#readSasl(reading.exchange, reading.isCertain);
+      case 'handshake':
+        return this.#readHandshake();
       case 'lost':
         return this.#unanswered.isEmpty && this.#readLost(reading.reader);
     }
@@ -273,6 +280,14 @@ export class SmtpDecoder implements DialogueDecoder {
     exchange.respond(line.bytes);
     this.#reading = commands;
     this.#unanswered.add({ kind: 'sasl', exchange, seen: line.start.seen });
+    return true;
+  }
+
+  #readHandshake(): boolean {
+    const { client, clientFinished } = this.#heard;
+    if (client.isEmpty && !clientFinished) return false;
+    this.#reading = commands;
+    if (client.nextOctet === 0x16) this.#beginTls();
     return true;
   }
 

@@ -10,7 +10,7 @@ import { isBefore } from '../sighting-order.ts';
 import { protocolText } from '../text.ts';
 import type { Overheard } from './overheard.ts';
 import { letsReadOn, type Pending } from './pending.ts';
-import type { Reply, ReplyReader } from './reply.ts';
+import { nextReply, type Reply, type ReplyReader } from './reply.ts';
 import { type MatchContext, matchReply } from './reply-matching.ts';
 
 /** What one takes that waits, beside its text; measured. */
@@ -78,9 +78,8 @@ export class Unanswered implements MatchContext {
   takeGreeting(connection: Connection): boolean {
     if (this.#isGreeted) return false;
     const { replies } = this.#heard;
-    let reply = replies.peek();
-    if (reply?.kind === 'gap') reply = replies.peek(1);
-    if (reply?.kind !== 'reply') return false;
+    const reply = nextReply(replies);
+    if (reply === undefined) return false;
     if (!connection.handshakeSeen && !this.clientReadUpTo(reply.seen)) return false;
     this.#isGreeted = true;
     const first = this.#pending[0];
