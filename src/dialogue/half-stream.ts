@@ -70,9 +70,10 @@ export class HalfStream {
 
   #settle(lent: ArrayBufferLike): void {
     this.#lent = undefined;
-    for (let index = this.#head; index < this.#pieces.length; index++) {
+    // What was lent is the newest of the stream, also where it was put back: older pieces need not be looked at.
+    for (let index = this.#pieces.length - 1; index >= this.#head; index--) {
       const piece = this.#pieces[index];
-      if (piece?.kind !== 'data' || piece.bytes.buffer !== lent) continue;
+      if (piece?.kind !== 'data' || piece.bytes.buffer !== lent) return;
       if (index === this.#head) this.#trimHead();
       const left = this.#pieces[index];
       if (left?.kind === 'data') left.own();

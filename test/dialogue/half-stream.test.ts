@@ -288,3 +288,19 @@ test('HalfStream finds lines in merged pieces, searched before or not', () => {
     assert.deepEqual(found, [`${'a'.repeat(9000)}|lf`, `${'b'.repeat(9000)}|lf`]);
   }
 });
+
+test('HalfStream.settle keeps what is unread of a lent packet, put back or not, behind whatever waits', () => {
+  const half = new HalfStream();
+  half.push(data('old', 1, 1));
+  half.push(gap(5));
+  const lent = data('one two three', 9, 2);
+  half.lend(lent);
+  const [first, lost, second] = [half.takeRun(99), half.takeGap(), half.takeRun(4)];
+  assert.ok(first && lost && second);
+  half.putBack([first, lost, second]);
+  half.settle();
+  lent.bytes.fill(0xaa);
+  assert.equal(half.takeRun(99)?.bytes.toString(), 'old');
+  assert.equal(half.takeGap()?.length, 5);
+  assert.equal(`${half.takeRun(99)?.bytes}${half.takeRun(99)?.bytes}`, 'one two three');
+});
