@@ -1,6 +1,7 @@
 /** From the answer to DATA to the end of the mail text, RFC 5321 §4.1.1.4. */
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting } from '../../stream/types.ts';
+import { commandBytesMax } from './behind-end.ts';
 import { DataText, type EndOfData } from './end-of-data.ts';
 import {
   completeLines,
@@ -121,12 +122,17 @@ export class TextReader {
     replies.peek(repliesMax);
     const flags = [clientFinished, clientIsOver, repliesEnd, this.#endAhead(text) !== undefined];
     const counts = [text.candidates.length, Math.min(replies.readyCount, repliesMax)];
-    if (text.strictEnd === undefined) {
-      const isFollowed = text.behindLast === 'nothing' && client.nextOctet !== undefined;
-      return [...flags, ...counts, isFollowed ? 'something' : text.behindLast].join();
-    }
+    if (text.strictEnd === undefined) return [...flags, ...counts, this.#behindLast(text)].join();
     const behind = client.peek(dialogueLimits.lookAheadBytesMax);
     return [...flags, ...counts, behind.length > 0, completeLines(behind).length, isEnough(behind)].join();
+  }
+
+  /** What is known to stand behind the last candidate, read or not: it is judged before more is read. */
+  #behindLast(text: DataText): DataText['behindLast'] {
+    if (text.behindLast === 'line') return 'line';
+    const waiting = this.#heard.client.peek(commandBytesMax);
+    if (waiting.length === 0) return text.behindLast;
+    return waiting.length === commandBytesMax || waiting.includes('\n') ? 'line' : 'something';
   }
 
   #contextOf(text: DataText): EndContext {

@@ -113,3 +113,20 @@ test('SmtpDecoder takes no part of a line behind a possible end for a command', 
     assert.deepEqual(texts, ['one\n.\nRSET is a word of the text\r\n'], way);
   }
 });
+
+test('SmtpDecoder judges what stands behind a possible end before it reads on to the next', () => {
+  const turns = [
+    client('DATA\n'),
+    server('354 go on\r\n'),
+    client('\n.\nRCPT TO:'),
+    client('\n.\n'),
+    server('250 ok\r\n'),
+    client('Q'),
+    client('UIT\r\n.\r\n'),
+  ];
+  for (const [way, events] of cuts(turns).filter(([each]) => !each.endsWith('first'))) {
+    const { messages } = hear(new SmtpDecoder(connection, { trace: false }), events);
+    const texts = messages.map(({ octets }) => octets.read().toString());
+    assert.deepEqual(texts, ['\n.\nRCPT TO:\n'], way);
+  }
+});
