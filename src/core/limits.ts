@@ -138,7 +138,7 @@ export const dialogueLimits = {
   lookAheadBytesMax: 4096,
   /** First octets looked at to tell the protocol. */
   sniffBytesMax: 4096,
-  /** Events held meanwhile: single octets and holes cost more than what they carry. */
+  /** Speeches and holes held meanwhile: they cost more than what they carry. */
   sniffEventsMax: 1024,
   /** Layers in one another, TLS in a proxy's tunnel for example; each costs time for every octet. */
   layersMax: 8,
