@@ -70,8 +70,6 @@ export class MysqlConnection {
       connectTimeout: mysqlLimits.connectTimeoutMs,
       dateStrings: true,
       supportBigNumbers: true,
-      // Of the last statement of a transaction and its COMMIT; values are never part of a statement's text here.
-      multipleStatements: true,
       maxPreparedStatements: mysqlLimits.preparedStatementsMax,
       ...(server.tls === undefined ? {} : { ssl: tlsOptions(server.tls), ...checkedAddress(server) }),
     });
@@ -123,20 +121,18 @@ export class MysqlConnection {
 
   /**
    * All of `work` or nothing. Of an error at COMMIT nobody knows whether it was done. What `work` gives to
-   * `last` goes to the server together with the COMMIT.
+   * `last` is done right before the COMMIT.
+   *
+   * QUIRK: COMMIT goes to the server alone. Behind another statement in one packet, Galera answers OK where it
+   * has rolled the transaction back for another node's (MariaDB 10.11).
    */
   async transaction<Value>(work: (last: (statement: Statement) => void) => Promise<Value>): Promise<Value> {
     await this.run('START TRANSACTION');
     try {
       const ending: Statement[] = [];
       const value = await work((statement) => ending.push(statement));
-      const sql = [...ending.map((statement) => statement.sql), 'COMMIT'].join('; ');
-      await this.#answered(
-        this.#connection.query(
-          sql,
-          ending.flatMap(({ parameters }) => [...parameters]),
-        ),
-      );
+      for (const { sql, parameters } of ending) await this.run(sql, parameters);
+      await this.run('COMMIT');
       return value;
     } catch (error) {
       await this.run('ROLLBACK').catch(() => this.destroy());
