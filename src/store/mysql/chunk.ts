@@ -4,7 +4,7 @@ import { groupBy, type Mail } from './batch.ts';
 import type { MysqlConnection } from './connection.ts';
 import { type Entry, insertRows, replaceRow, type Target } from './insert.ts';
 import { captureKey } from './keys.ts';
-import { type LedgerChange, ledgerRowsInsert } from './ledger.ts';
+import { addLedgerRows, type LedgerChange } from './ledger.ts';
 import { checkPlaces, Misplaced, vacate, writePlaces } from './placement.ts';
 
 export interface ChunkTarget extends Target {
@@ -31,7 +31,7 @@ export async function writeChunk(
   for (const mail of added) mail.triedIds.add(String(mail.id));
   const written = [...added, ...replaced];
   const leaving = written.filter(target.leavesHere);
-  await connection.transaction(async (last) => {
+  await connection.transaction(async () => {
     await writePlaces(connection, placed(written));
     for (const [from, some] of groupBy(leaving, (mail) => mail.leaving?.shard.table ?? '')) {
       await vacate(connection, from, some.map(toLeaving));
@@ -42,20 +42,20 @@ export async function writeChunk(
       if (await replaceRow(connection, target, toEntry(mail))) exchanged.push(mail);
     await checkPlaces(connection, day, keysOf(written), versionsOf(written));
     const changes = ledgerChanges(added, exchanged);
-    if (changes.length > 0) last(ledgerRowsInsert(table.name, chunkName(added, exchanged), changes));
-    for (const mail of leaving) countLeft(mail, last);
+    if (changes.length > 0) await addLedgerRows(connection, table.name, chunkName(added, exchanged), changes);
+    for (const mail of leaving) await countLeft(connection, mail);
   });
 }
 
 /** Of a mail that has left its table, in the transaction that took it out. */
-export function countLeft(mail: Mail, last: (statement: ReturnType<typeof ledgerRowsInsert>) => void): void {
+export async function countLeft(connection: MysqlConnection, mail: Mail): Promise<void> {
   const { leaving, place } = mail;
   if (leaving?.row === undefined) return;
   const { capture, id, rank } = leaving.row;
   // Of a single row: its rank and the version only grow.
   const chunk = createHash('sha256').update(`left ${mail.key} ${rank} ${id} ${place?.version}`).digest();
   const change = { capture: undefined, key: capture, rows: -1 };
-  last(ledgerRowsInsert(leaving.shard.table, chunk.subarray(0, 16), [change]));
+  await addLedgerRows(connection, leaving.shard.table, chunk.subarray(0, 16), [change]);
 }
 
 export function placed(mails: readonly Mail[]): { key: string; place: NonNullable<Mail['place']> }[] {

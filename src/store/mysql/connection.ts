@@ -11,11 +11,6 @@ import type { Server } from './types.ts';
 export type Row = Readonly<Record<string, unknown>>;
 export type Parameter = string | number | bigint | null | Buffer;
 
-export interface Statement {
-  readonly sql: string;
-  readonly parameters: readonly Parameter[];
-}
-
 export interface Result {
   readonly affectedRows: number;
   readonly insertId: number;
@@ -120,18 +115,15 @@ export class MysqlConnection {
   }
 
   /**
-   * All of `work` or nothing. Of an error at COMMIT nobody knows whether it was done. What `work` gives to
-   * `last` is done right before the COMMIT.
+   * All of `work` or nothing. Of an error at COMMIT nobody knows whether it was done.
    *
    * QUIRK: COMMIT goes to the server alone. Behind another statement in one packet, Galera answers OK where it
    * has rolled the transaction back for another node's (MariaDB 10.11).
    */
-  async transaction<Value>(work: (last: (statement: Statement) => void) => Promise<Value>): Promise<Value> {
+  async transaction<Value>(work: () => Promise<Value>): Promise<Value> {
     await this.run('START TRANSACTION');
     try {
-      const ending: Statement[] = [];
-      const value = await work((statement) => ending.push(statement));
-      for (const { sql, parameters } of ending) await this.run(sql, parameters);
+      const value = await work();
       await this.run('COMMIT');
       return value;
     } catch (error) {

@@ -179,7 +179,10 @@ function* portions(
 /** For the packet's head and the types of parameters. */
 const statementReserve = 128 << 10;
 
-/** Of the values from `first` on, at most, also as text: no UTF-16 unit has more than three octets of UTF-8, and what is escaped has two. */
+/**
+ * Of the values from `first` on, at most, also as text: no UTF-16 unit has more than three octets of UTF-8, and what
+ * is escaped has two.
+ */
 function octetsOf(values: readonly Parameter[], first: number): number {
   let octets = 0;
   for (let index = first; index < values.length; index++) {

@@ -4,7 +4,7 @@
  */
 import type { Lease, Ledger, LedgerEntry, LedgerRows, TableCopy } from '../ledger.ts';
 import { daysOf, protocols } from '../row.ts';
-import { type MysqlConnection, type Parameter, quoted, type Row, type Statement } from './connection.ts';
+import { type MysqlConnection, type Parameter, quoted, type Row } from './connection.ts';
 import { captureKey } from './keys.ts';
 import { leaseTableStatement, takeLease } from './lease.ts';
 import { type DayTable, describeDayTable } from './schema.ts';
@@ -159,12 +159,17 @@ export interface LedgerChange {
 }
 
 /** One chunk of a table: what it added to (or took from) each capture. */
-export function ledgerRowsInsert(table: string, chunk: Buffer, changes: readonly LedgerChange[]): Statement {
+export async function addLedgerRows(
+  connection: MysqlConnection,
+  table: string,
+  chunk: Buffer,
+  changes: readonly LedgerChange[],
+): Promise<void> {
   const places = changes.map(() => '(?, ?, ?, ?, ?)').join(', ');
-  return {
-    sql: `INSERT INTO mailproc_ledger_rows (table_name, capture_key, chunk, row_count, capture) VALUES ${places}`,
-    parameters: changes.flatMap(({ capture, key, rows }) => [table, key, chunk, rows, capture ?? null]),
-  };
+  await connection.run(
+    `INSERT INTO mailproc_ledger_rows (table_name, capture_key, chunk, row_count, capture) VALUES ${places}`,
+    changes.flatMap(({ capture, key, rows }) => [table, key, chunk, rows, capture ?? null]),
+  );
 }
 
 /** Those that are there, and those that were counted. */

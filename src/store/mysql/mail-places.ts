@@ -160,11 +160,11 @@ export class MailPlaces {
     if (shard !== undefined) {
       const node = this.#nodes.of(shard.dataNode);
       await this.#options.on(node, (connection) =>
-        connection.transaction(async (last) => {
+        connection.transaction(async () => {
           if (node !== owner) await writePlaces(connection, [{ key, place: { ...place, from: undefined } }]);
           await checkPlaces(connection, place.day, [key], new Map([[key, place.version]]));
           await vacate(connection, shard.table, [{ key, row }]);
-          countLeft({ ...mail, leaving: { day: place.from ?? '', shard, row }, place }, last);
+          await countLeft(connection, { ...mail, leaving: { day: place.from ?? '', shard, row }, place });
         }),
       );
     }
