@@ -57,6 +57,7 @@ test('every folder of src is in the table of who may import whom', () => {
 /** Used from outside: the command, the beginnings of threads, and by programs that use mailproc as a library. */
 const entryPoints = [
   'src/cli/main.ts',
+  'src/pipeline/making/maker-thread.ts',
   'src/pipeline/series-worker.ts',
   'src/store/memory/memory-sink.ts',
   'src/store/sqlite/writer-thread.ts',

@@ -273,10 +273,18 @@ export const pipelineLimits = {
   mailsInHandMax: 64,
   /** Octets of them; one larger mail is in hand alone. */
   mailBytesInHandMax: 8 << 20,
+  /** Octets and mails that are handed to another thread at once; a larger mail goes alone. */
+  parcelBytes: 256 << 10,
+  parcelMails: 128,
+  /** Parcels that a share has handed out. */
+  parcelsInHandMax: 64,
   /** Octets of the mails of one delivery, the last one not counted: their texts are held until it is written. */
   deliveryBytes: 4 << 20,
   /** And so many mails: at the end of a capture thousands are over at once. */
   deliveryMails: 500,
+  /** Deliveries, one for each read, that a share may be ahead of its last one, and octets of their mails. */
+  deliveriesMax: 8,
+  deliveriesBytesMax: 8 << 20,
   /** Octets of mails whose deliveries a worker may be ahead of the slowest one. */
   deliveredBytesAheadMax: 16 << 20,
   /** Deliveries, one for each read, that a worker may be ahead of the slowest one. */

@@ -1,17 +1,19 @@
 /** A worker thread: reads one share after the other for the thread that started it, see `SeriesWorkers`. */
 import { strict as assert } from 'node:assert';
-import { type MessagePort, parentPort } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
-import { type ShareMemory, shareMemory } from './memory/share-memory.ts';
+import { equip, type ShareEquipment } from './share-equipment.ts';
 import { readShare, type SeriesTask, type ShareDelivery, type ShareReceiver } from './share-reader.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 class SeriesWorker implements ShareReceiver {
   readonly #port: MessagePort;
   readonly #stopping = new AbortController();
-  /** Of all tasks, which are of one job; its file is closed when the thread ends. */
-  #memory: ShareMemory | undefined;
+  /** Threads that make its mails. */
+  readonly #makers: number;
+  /** Of all tasks, which are of one job; it ends with the thread. */
+  #equipment: ShareEquipment | undefined;
   /** Octets of the deliveries that the other side has not written yet, oldest first. */
   readonly #unwritten: number[] = [];
   /** Called when a delivery was written, and when the other side wants an end. */
@@ -19,8 +21,9 @@ class SeriesWorker implements ShareReceiver {
   /** Called with the answer to the question that was asked last. */
   #answer: (isWanted: boolean) => void = () => undefined;
 
-  constructor(port: MessagePort) {
+  constructor(port: MessagePort, makers: number) {
     this.#port = port;
+    this.#makers = makers;
     port.on('message', (message: ToWorker) => this.#receive(message));
   }
 
@@ -75,9 +78,9 @@ class SeriesWorker implements ShareReceiver {
 
   async #read(task: SeriesTask): Promise<void> {
     const { signal } = this.#stopping;
-    this.#memory ??= shareMemory(task.job);
     try {
-      this.#send({ kind: 'done', summary: await readShare(task, this, signal, this.#memory) });
+      this.#equipment ??= await equip(task.job, this.#makers);
+      this.#send({ kind: 'done', summary: await readShare(task, this, signal, this.#equipment) });
     } catch (error) {
       if (signal.aborted && error === signal.reason) {
         this.#send({ kind: 'stopped' });
@@ -95,4 +98,4 @@ class SeriesWorker implements ShareReceiver {
 }
 
 assert(parentPort !== null, 'this module is where a worker thread begins');
-new SeriesWorker(parentPort);
+new SeriesWorker(parentPort, workerData as number);

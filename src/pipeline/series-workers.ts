@@ -8,14 +8,15 @@ import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
 import type { SeriesSummary } from './series-reader.ts';
 import type { SeriesTask, ShareReceiver } from './share-reader.ts';
+import { workerDied } from './worker-died.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 export class SeriesWorkers {
   readonly #threads: readonly SeriesThread[];
 
-  /** The threads end with `close`. */
-  constructor(count: number) {
-    this.#threads = Array.from({ length: count }, (_, index) => new SeriesThread(`${index + 1} of ${count}`));
+  /** A thread for each of `makers`, which starts so many to make its mails; they end with `close`. */
+  constructor(makers: readonly number[]) {
+    this.#threads = makers.map((count, index) => new SeriesThread(`${index + 1} of ${makers.length}`, count));
   }
 
   get count(): number {
@@ -74,12 +75,13 @@ class SeriesThread {
   /** Why it cannot be used any more. */
   #death: MailprocError | undefined;
 
-  /** `name` tells a person which one it is. */
-  constructor(name: string) {
+  /** `name` tells a person which one it is; `makers` make its mails. */
+  constructor(name: string, makers: number) {
     this.#name = name;
     // The compiler does not rewrite URLs: this is the name that the module has when it is compiled.
     this.#worker = new Worker(new URL('./series-worker.js', import.meta.url), {
       name: `mailproc ${name}`,
+      workerData: makers,
       resourceLimits: { maxOldGenerationSizeMb: pipelineLimits.workerHeapMegabytesMax },
     });
     this.#worker.on('message', (message: FromWorker) => this.#receive(message));
@@ -145,14 +147,7 @@ class SeriesThread {
 
   /** Only a mistake of ours, or too little memory, ends a thread. */
   #die(cause: Error): void {
-    this.#death ??= new MailprocError(
-      'worker.died',
-      `read captures by worker ${this.#name}: ${cause.message}`,
-      {
-        hint: 'what is stored is whole; run it again to go on, with --jobs 1 if memory is short',
-        cause,
-      },
-    );
+    this.#death ??= workerDied(`read captures by worker ${this.#name}`, cause);
     this.#settle({ kind: 'failed', error: this.#death });
   }
 

@@ -2,15 +2,14 @@
  * Reads one share of a series to finished records: all that can be done without knowing the other shares.
  * It runs in the thread of the run or in a worker, and only what stands in this file's types leaves it.
  */
-import { ZoneClock } from '../core/clock.ts';
+import { strict as assert } from 'node:assert';
 import { pipelineLimits } from '../core/limits.ts';
 import { wellKnownPorts } from '../dialogue/ports.ts';
 import type { RawMessage } from '../dialogue/types.ts';
 import type { MailRecord } from '../record/types.ts';
 import type { Job } from './job.ts';
-import { MailWriter } from './mail-writer.ts';
+import { MailWriter } from './making/mail-writer.ts';
 import { adaptHeapGrowth } from './memory/heap-growth.ts';
-import type { ShareMemory } from './memory/share-memory.ts';
 import { addConversationOctets } from './octet-counts.ts';
 import { compareRecords, type PlacedRecord, type PlacedRecords, type Rank } from './record-merge.ts';
 import { countAnomaly, emptyShareCounts, type ShareCounts } from './report.ts';
@@ -23,7 +22,7 @@ import {
   type SeriesSummary,
   type Share,
 } from './series-reader.ts';
-import { WorkInHand } from './work-in-hand.ts';
+import type { ShareEquipment } from './share-equipment.ts';
 
 export interface SeriesTask {
   readonly job: Job;
@@ -63,32 +62,34 @@ export async function readShare(
   task: SeriesTask,
   receiver: ShareReceiver,
   signal: AbortSignal,
-  memory: ShareMemory,
+  equipment: ShareEquipment,
 ): Promise<SeriesSummary> {
-  return await new ShareReader(task, receiver, signal, memory).read();
+  return await new ShareReader(task, receiver, signal, equipment).read();
 }
 
 class ShareReader {
   readonly #task: SeriesTask;
   readonly #receiver: ShareReceiver;
   readonly #signal: AbortSignal;
-  readonly #memory: ShareMemory;
+  readonly #memory: ShareEquipment['memory'];
   readonly #counts = emptyShareCounts();
   readonly #writer: MailWriter;
-  readonly #inHand = new WorkInHand(pipelineLimits.mailsInHandMax, pipelineLimits.mailBytesInHandMax);
   #anomalies: NamedAnomaly[] = [];
   #octetsRead = 0;
-  /** The latest delivery and the one before it, made one after the other. */
-  #latest: Promise<void> = Promise.resolve();
-  #before: Promise<void> = Promise.resolve();
+  /** Deliveries that are not made yet, one after the other: the oldest first. */
+  readonly #onTheirWay: { readonly made: Promise<void>; readonly octets: number }[] = [];
 
-  constructor(task: SeriesTask, receiver: ShareReceiver, signal: AbortSignal, memory: ShareMemory) {
+  constructor(
+    task: SeriesTask,
+    receiver: ShareReceiver,
+    signal: AbortSignal,
+    { memory, making }: ShareEquipment,
+  ) {
     this.#task = task;
     this.#memory = memory;
     this.#receiver = receiver;
     this.#signal = signal;
-    const clock = new ZoneClock(task.job.timeZone);
-    this.#writer = new MailWriter(task.job, clock, this.#counts, (...all) => this.#note(...all));
+    this.#writer = new MailWriter(making, this.#counts, (...all) => this.#note(...all));
   }
 
   async read(): Promise<SeriesSummary> {
@@ -104,8 +105,8 @@ class ShareReader {
       return series;
     } finally {
       // Also where reading failed: nothing goes on behind the back of who waits for this share.
-      await this.#inHand.done();
-      await Promise.allSettled([this.#before, this.#latest]);
+      await this.#writer.done();
+      await Promise.allSettled(this.#onTheirWay.map(({ made }) => made));
     }
   }
 
@@ -146,60 +147,63 @@ class ShareReader {
     this.#note(folder, 'dialogue.spill-failed', 'mails in progress', `no room for all: ${reason}`);
   }
 
-  /** Reading goes on while images are written and the delivery is on its way, but one delivery ahead only. */
+  /** Reading goes on while images are written and deliveries are on their way, but not far ahead. */
   async #take(messages: readonly RawMessage[], { completedAt, upTo }: ReadSoFar): Promise<void> {
     adaptHeapGrowth();
     this.#noteTrouble();
-    await this.#before;
     const found = messages.map((raw, index) => rank(raw, completedAt[index] ?? upTo)).sort(compareRanked);
-    let part: (PlacedRecord | Promise<PlacedRecord>)[] = [];
+    let part: Ranked[] = [];
     let octets = 0;
-    for (const { raw, place } of found) {
-      this.#signal.throwIfAborted();
+    for (const each of found) {
       if (octets >= pipelineLimits.deliveryBytes || part.length >= pipelineLimits.deliveryMails) {
-        this.#send(part, { upTo: place.completedAt, isPart: true });
+        await this.#send(part, { upTo: each.place.completedAt, isPart: true });
         [part, octets] = [[], 0];
-        // Many large mails that end together: their texts are not held side by side.
-        await this.#latest;
       }
-      octets += raw.octets.length;
-      const room = this.#inHand.roomFor(raw.octets.length);
-      if (room !== undefined) await room;
-      part.push(this.#record(raw, place));
+      octets += each.raw.octets.length;
+      part.push(each);
     }
+    await this.#send(part, { upTo });
+  }
+
+  get #latest(): Promise<void> | undefined {
+    return this.#onTheirWay.at(-1)?.made;
+  }
+
+  /** Many large mails may end together: their texts are not held side by side. */
+  async #haveCaughtUp(): Promise<void> {
+    const { deliveriesMax, deliveriesBytesMax } = pipelineLimits;
+    const octets = () => this.#onTheirWay.reduce((sum, each) => sum + each.octets, 0);
+    while (this.#onTheirWay.length >= deliveriesMax || octets() > deliveriesBytesMax) {
+      const [oldest] = this.#onTheirWay;
+      await oldest?.made;
+      this.#onTheirWay.shift();
+    }
+  }
+
+  /** Resolves when the mails are on their way; `#latest` is when the delivery is made. */
+  async #send(part: readonly Ranked[], place: Omit<PlacedRecords, 'records'>): Promise<void> {
+    await this.#haveCaughtUp();
     this.#signal.throwIfAborted();
-    this.#send(part, { upTo });
-  }
-
-  #send(
-    records: readonly (PlacedRecord | Promise<PlacedRecord>)[],
-    place: Omit<PlacedRecords, 'records'>,
-  ): void {
-    const previous = this.#latest;
-    this.#before = previous;
-    this.#latest = this.#deliver(previous, Promise.all(records), place);
-    // Whoever waits next hears of it.
-    this.#latest.catch(() => undefined);
-  }
-
-  /** A mail without files has its record at once: to wait for promises would take a tenth of the time for it. */
-  #record(raw: RawMessage, place: Rank): PlacedRecord | Promise<PlacedRecord> {
-    const octets = raw.octets.length;
-    const record = this.#writer.record(raw, this.#task.plan.files);
-    if (!(record instanceof Promise)) return placed(record, place);
-    return this.#inHand.add(
-      octets,
-      record.then((each) => placed(each, place)),
+    const { records } = await this.#writer.begin(
+      part.map(({ raw }) => raw),
+      this.#task.plan.files,
     );
+    const ranks = part.map((each) => each.place);
+    const made = this.#deliver(this.#latest, ranks, records, place);
+    // Whoever waits next hears of it.
+    made.catch(() => undefined);
+    this.#onTheirWay.push({ made, octets: part.reduce((sum, { raw }) => sum + raw.octets.length, 0) });
   }
 
   async #deliver(
-    previous: Promise<void>,
-    building: Promise<PlacedRecord[]>,
+    previous: Promise<void> | undefined,
+    ranks: readonly Rank[],
+    making: Promise<readonly MailRecord[]>,
     place: Omit<PlacedRecords, 'records'>,
   ): Promise<void> {
     const octetsRead = this.#octetsRead;
-    const [records] = await Promise.all([building, previous]);
+    const [made] = await Promise.all([making, previous]);
+    const records = made.map((record, index) => placed(record, ranks[index]));
     const anomalies = this.#anomalies;
     this.#anomalies = [];
     await this.#receiver.deliver({ records, ...place, anomalies, octetsRead, counts: this.#counts });
@@ -222,6 +226,8 @@ function compareRanked(one: Ranked, other: Ranked): number {
   return compareRecords(one.place, other.place);
 }
 
-function placed(record: MailRecord, { completedAt, begunAt, connection }: Rank): PlacedRecord {
+function placed(record: MailRecord, rank: Rank | undefined): PlacedRecord {
+  assert(rank !== undefined, 'a record for each message');
+  const { completedAt, begunAt, connection } = rank;
   return { record, completedAt, begunAt, connection };
 }

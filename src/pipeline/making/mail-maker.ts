@@ -2,21 +2,23 @@
  * One raw message to its record and its files. Knows neither the store nor the report: a worker thread can do
  * it and hand on what comes out, which is plain data.
  */
-import type { CaptureFile } from '../capture/types.ts';
-import type { Anomaly } from '../core/anomaly.ts';
-import type { ZoneClock } from '../core/clock.ts';
-import { heapOctets } from '../dialogue/octets.ts';
-import type { MissingRange, RawMessage } from '../dialogue/types.ts';
-import { decodeMessage } from '../message/decode-message.ts';
-import type { Message } from '../message/types.ts';
-import { type BuiltRecord, buildRecord } from '../record/build-record.ts';
-import { messageFile } from '../record/message-file.ts';
-import type { MailRecord } from '../record/types.ts';
-import { SafeFolder } from '../store/safe-folder.ts';
-import type { Job } from './job.ts';
-import { SpareBuffer } from './spare-buffer.ts';
+import type { CaptureFile } from '../../capture/types.ts';
+import type { Anomaly } from '../../core/anomaly.ts';
+import type { ZoneClock } from '../../core/clock.ts';
+import { heapOctets } from '../../dialogue/octets.ts';
+import type { MissingRange, RawMessage } from '../../dialogue/types.ts';
+import { decodeMessage } from '../../message/decode-message.ts';
+import type { Message } from '../../message/types.ts';
+import { type BuiltRecord, buildRecord } from '../../record/build-record.ts';
+import { messageFile } from '../../record/message-file.ts';
+import type { MailRecord } from '../../record/types.ts';
+import { SafeFolder } from '../../store/safe-folder.ts';
+import type { Job } from '../job.ts';
 
 export type MailOutputs = Pick<Job, 'day' | 'imageFolder' | 'attachmentFolder' | 'messageFolder'>;
+
+/** A raw message whose octets are at hand as they are. */
+export type FoundMail = Omit<RawMessage, 'octets'>;
 
 export interface MadeMail {
   readonly record: MailRecord;
@@ -30,7 +32,6 @@ export interface MadeMail {
 export class MailMaker {
   readonly #outputs: MailOutputs;
   readonly #clock: ZoneClock;
-  readonly #buffers = new SpareBuffer();
   /** Of the series that the last mail was seen in. */
   #paths: { readonly of: readonly CaptureFile[]; readonly paths: readonly string[] } = { of: [], paths: [] };
   readonly #images: SafeFolder;
@@ -46,14 +47,11 @@ export class MailMaker {
   }
 
   /**
-   * `files` is the series that the mail was seen in. A promise where the mail has files: it resolves when they are
-   * durable. A run killed before the row is stored leaves files without a row, never a row that names a file which is
-   * not there. The mail's octets are released.
+   * `bytes` are those of the mail, and `files` the series that it was seen in. A promise where the mail has files: it
+   * resolves when they are durable. A run killed before the row is stored leaves files without a row, never a row that
+   * names a file which is not there. What is returned holds no view of `bytes`.
    */
-  make(found: RawMessage, files: readonly CaptureFile[]): MadeMail | Promise<MadeMail> {
-    const bytes = this.#buffers.take(found.octets.length);
-    found.octets.copy(bytes, 0, 0, bytes.length);
-    found.octets.release();
+  make(found: FoundMail, bytes: Buffer, files: readonly CaptureFile[]): MadeMail | Promise<MadeMail> {
     const raw = { ...found, octets: heapOctets(bytes) };
     const message = decodeMessage(bytes, { gaps: gapOffsets(raw.missing) });
     const built = buildRecord(raw, message, {
@@ -64,28 +62,20 @@ export class MailMaker {
       imageFolder: this.#outputs.imageFolder,
       attachmentFolder: this.#outputs.attachmentFolder,
     });
-    if (built instanceof Promise || this.#messages !== undefined)
-      return this.#write(raw, message, built, bytes);
-    this.#buffers.give(bytes);
+    if (built instanceof Promise || this.#messages !== undefined) return this.#write(raw, message, built);
     return madeMail(raw, message, built, 0);
   }
 
-  /** What is returned holds no view of `bytes`. */
   async #write(
     raw: RawMessage,
     message: Message,
     building: BuiltRecord | Promise<BuiltRecord>,
-    bytes: Buffer,
   ): Promise<MadeMail> {
-    try {
-      const built = await building;
-      const { written } = await this.#images.write(built.images);
-      await this.#attachments?.write(built.attachments);
-      await this.#messages?.write([messageFile(raw, built.record)]);
-      return madeMail(raw, message, built, written);
-    } finally {
-      this.#buffers.give(bytes);
-    }
+    const built = await building;
+    const { written } = await this.#images.write(built.images);
+    await this.#attachments?.write(built.attachments);
+    await this.#messages?.write([messageFile(raw, built.record)]);
+    return madeMail(raw, message, built, written);
   }
 
   #pathsOf(files: readonly CaptureFile[]): readonly string[] {

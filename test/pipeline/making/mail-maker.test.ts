@@ -3,13 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import sharp from 'sharp';
-import type { CaptureFile } from '../../src/capture/types.ts';
-import { ZoneClock } from '../../src/core/clock.ts';
-import { heapOctets } from '../../src/dialogue/octets.ts';
-import { gapOffsets, MailMaker } from '../../src/pipeline/mail-maker.ts';
-import { rawMessage } from '../record/samples.ts';
-import { octets } from '../support/mail.ts';
-import { inTemporaryFolder } from '../support/run-mailproc.ts';
+import type { CaptureFile } from '../../../src/capture/types.ts';
+import { ZoneClock } from '../../../src/core/clock.ts';
+import { gapOffsets, MailMaker } from '../../../src/pipeline/making/mail-maker.ts';
+import { rawMessage } from '../../record/samples.ts';
+import { octets } from '../../support/mail.ts';
+import { inTemporaryFolder } from '../../support/run-mailproc.ts';
 
 const jpeg = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'teal' } })
   .jpeg()
@@ -59,7 +58,7 @@ const bytes = octets(
 
 test('MailMaker writes image, attachment and mail once, however often the mail is seen', () =>
   inTemporaryFolder(async (folder) => {
-    const made = await makerIn(folder).make(rawMessage({ octets: heapOctets(bytes) }), series(folder));
+    const made = await makerIn(folder).make(rawMessage(), bytes, series(folder));
     const first = filesIn(folder);
     assert.equal(first.length, 3);
     const { attachments, images, mail_key } = made.record.detail;
@@ -67,7 +66,7 @@ test('MailMaker writes image, attachment and mail once, however often the mail i
     assert.deepEqual(readFileSync(images[0]?.path ?? ''), jpeg);
     assert.deepEqual(readFileSync(join(folder, 'message/2022-01-28', `${mail_key}.eml`)), bytes);
 
-    const again = await makerIn(folder).make(rawMessage({ octets: heapOctets(bytes) }), series(folder));
+    const again = await makerIn(folder).make(rawMessage(), bytes, series(folder));
     assert.deepEqual(filesIn(folder), first);
     assert.deepEqual([made.imagesWritten, again.imagesWritten, again.imagesFound], [1, 0, 1]);
     assert.deepEqual(again.record, made.record);
@@ -81,8 +80,8 @@ test('MailMaker decodes an image with a hole so that what follows the hole is ri
       bytes.subarray(0, hole.offset),
       bytes.subarray(hole.offset + hole.length),
     ]);
-    const raw = rawMessage({ octets: heapOctets(recovered), complete: false, missing: [hole] });
-    const { record } = await makerIn(folder).make(raw, series(folder));
+    const raw = rawMessage({ complete: false, missing: [hole] });
+    const { record } = await makerIn(folder).make(raw, recovered, series(folder));
     const image = readFileSync(record.detail.images[0]?.path ?? '');
     assert.deepEqual(image.subarray(0, 57), jpeg.subarray(0, 57), 'the line before the hole');
     assert.deepEqual(image.subarray(-100), jpeg.subarray(-100), 'the lines behind it');

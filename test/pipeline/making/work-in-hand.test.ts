@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WorkInHand } from '../../src/pipeline/work-in-hand.ts';
+import { WorkInHand } from '../../../src/pipeline/making/work-in-hand.ts';
 
 /** Work that ends when it is told to. */
 function openWork() {
