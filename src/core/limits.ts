@@ -282,8 +282,7 @@ export const pipelineLimits = {
   deliveryBytes: 4 << 20,
   /** And so many mails: at the end of a capture thousands are over at once. */
   deliveryMails: 500,
-  /** Deliveries, one for each read, that a share may be ahead of its last one, and octets of their mails. */
-  deliveriesMax: 8,
+  /** Octets of mails whose records a share has not delivered yet. */
   deliveriesBytesMax: 8 << 20,
   /** Octets of mails whose deliveries a worker may be ahead of the slowest one. */
   deliveredBytesAheadMax: 16 << 20,

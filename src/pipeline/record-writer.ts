@@ -2,6 +2,7 @@
 import { pipelineLimits } from '../core/limits.ts';
 import type { MailProtocol } from '../dialogue/types.ts';
 import type { MailRecord } from '../record/types.ts';
+import { factsOf } from '../store/row.ts';
 import type { Sink } from '../store/sink.ts';
 import type { Report } from './report.ts';
 
@@ -30,7 +31,7 @@ export class RecordWriter {
       const batch = this.#batches.get(record.protocol) ?? [];
       this.#batches.set(record.protocol, batch);
       batch.push(record);
-      this.#octets += record.detail.raw_size;
+      this.#octets += factsOf(record).octets;
       if (this.#octets >= batchBytes) await this.#begin([...this.#batches.values()]);
       else if (batch.length >= batchRecords) await this.#begin([batch]);
     }
@@ -53,7 +54,7 @@ export class RecordWriter {
     for (const [protocol, batch] of this.#batches) {
       if (!batches.includes(batch)) continue;
       this.#batches.delete(protocol);
-      this.#octets -= batch.reduce((sum, { detail }) => sum + detail.raw_size, 0);
+      this.#octets -= batch.reduce((sum, record) => sum + factsOf(record).octets, 0);
     }
     await this.#before;
     this.#signal.throwIfAborted();
@@ -78,10 +79,11 @@ export class RecordWriter {
     }
   }
 
-  #count({ protocol, columns, detail }: MailRecord): void {
+  #count(record: MailRecord): void {
+    const { protocol, octets, isWhole } = factsOf(record);
     const counts = this.#mails[protocol];
     counts.seen++;
-    counts.octets += detail.raw_size;
-    if (columns.parse_sign === 0) counts.incomplete++;
+    counts.octets += octets;
+    if (!isWhole) counts.incomplete++;
   }
 }

@@ -3,6 +3,8 @@ import { strict as assert } from 'node:assert';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
+import { factsOf } from '../store/row.ts';
+import { packDelivery } from './packed-delivery.ts';
 import { equip, type ShareEquipment } from './share-equipment.ts';
 import { readShare, type SeriesTask, type ShareDelivery, type ShareReceiver } from './share-reader.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
@@ -28,8 +30,9 @@ class SeriesWorker implements ShareReceiver {
   }
 
   async deliver(delivery: ShareDelivery): Promise<void> {
-    this.#send({ kind: 'delivery', delivery });
-    this.#unwritten.push(delivery.records.reduce((sum, { record }) => sum + record.detail.raw_size, 0));
+    this.#unwritten.push(delivery.records.reduce((sum, { record }) => sum + factsOf(record).octets, 0));
+    const packed = packDelivery(delivery);
+    this.#send({ kind: 'delivery', delivery: packed }, packed.rows.blocks);
     while (this.#isFarAhead && !this.#stopping.signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#goOn = resolve;
@@ -92,8 +95,8 @@ class SeriesWorker implements ShareReceiver {
     }
   }
 
-  #send(message: FromWorker): void {
-    this.#port.postMessage(message);
+  #send(message: FromWorker, moved: readonly ArrayBuffer[] = []): void {
+    this.#port.postMessage(message, moved);
   }
 }
 

@@ -6,6 +6,7 @@ import { strict as assert } from 'node:assert';
 import { Worker } from 'node:worker_threads';
 import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
+import { unpackDelivery } from './packed-delivery.ts';
 import type { SeriesSummary } from './series-reader.ts';
 import type { SeriesTask, ShareReceiver } from './share-reader.ts';
 import { workerDied } from './worker-died.ts';
@@ -113,7 +114,7 @@ class SeriesThread {
   #receive(message: FromWorker): void {
     switch (message.kind) {
       case 'delivery':
-        this.#answer(this.#receiver?.deliver(message.delivery), () => ({ kind: 'written' }));
+        this.#answer(this.#receiver?.deliver(unpackDelivery(message.delivery)), () => ({ kind: 'written' }));
         return;
       case 'reads-on':
         this.#answer(this.#receiver?.readsOn(message.isWanted), (isWanted) => ({ kind: 'agreed', isWanted }));

@@ -76,6 +76,7 @@ class ShareReader {
   readonly #writer: MailWriter;
   #anomalies: NamedAnomaly[] = [];
   #octetsRead = 0;
+  readonly #deliveriesMax: number;
   /** Deliveries that are not made yet, one after the other: the oldest first. */
   readonly #onTheirWay: { readonly made: Promise<void>; readonly octets: number }[] = [];
 
@@ -88,6 +89,7 @@ class ShareReader {
     this.#task = task;
     this.#memory = memory;
     this.#receiver = receiver;
+    this.#deliveriesMax = making.deliveriesMax;
     this.#signal = signal;
     this.#writer = new MailWriter(making, this.#counts, (...all) => this.#note(...all));
   }
@@ -171,9 +173,9 @@ class ShareReader {
 
   /** Many large mails may end together: their texts are not held side by side. */
   async #haveCaughtUp(): Promise<void> {
-    const { deliveriesMax, deliveriesBytesMax } = pipelineLimits;
+    const { deliveriesBytesMax } = pipelineLimits;
     const octets = () => this.#onTheirWay.reduce((sum, each) => sum + each.octets, 0);
-    while (this.#onTheirWay.length >= deliveriesMax || octets() > deliveriesBytesMax) {
+    while (this.#onTheirWay.length >= this.#deliveriesMax || octets() > deliveriesBytesMax) {
       const [oldest] = this.#onTheirWay;
       await oldest?.made;
       this.#onTheirWay.shift();

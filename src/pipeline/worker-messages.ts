@@ -1,6 +1,7 @@
 /** What the thread of a run and its workers say to each other. All of it is plain data that can be cloned. */
+import type { PackedDelivery } from './packed-delivery.ts';
 import type { SeriesSummary } from './series-reader.ts';
-import type { SeriesTask, ShareDelivery } from './share-reader.ts';
+import type { SeriesTask } from './share-reader.ts';
 
 export type ToWorker =
   /** The next share; after `done` only. */
@@ -13,7 +14,7 @@ export type ToWorker =
   | { readonly kind: 'stop' };
 
 export type FromWorker =
-  | { readonly kind: 'delivery'; readonly delivery: ShareDelivery }
+  | { readonly kind: 'delivery'; readonly delivery: PackedDelivery }
   | { readonly kind: 'reads-on'; readonly isWanted: boolean }
   | { readonly kind: 'done'; readonly summary: SeriesSummary }
   | { readonly kind: 'stopped' }

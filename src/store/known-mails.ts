@@ -1,7 +1,7 @@
 /** The mails a store without an index has already, for the stores that keep this in memory. */
 import type { MailRecord } from '../record/types.ts';
 import { type KnownMail, MailIndex } from './mail-index.ts';
-import { checkIds, type Protocol, protocols, recordRank, tableName } from './row.ts';
+import { checkIds, factsOf, type Protocol, protocols, tableName } from './row.ts';
 import type { Stored, StoredTable } from './sink.ts';
 
 /** What is to be written of a batch, in order. */
@@ -11,6 +11,7 @@ export interface Plan {
 }
 
 export interface Write {
+  readonly key: string;
   readonly record: MailRecord;
   readonly mail: KnownMail;
   readonly replaces: boolean;
@@ -31,19 +32,15 @@ export class KnownMails {
     let nextId = this.#lastId + 1;
     let replaced = 0;
     for (const record of batch) {
-      const key = record.detail.mail_key;
+      const { protocol, key, rank, day } = factsOf(record);
       const before = planned.get(key) ?? this.#mails.get(key);
-      const rank = recordRank(record.detail);
       if (before !== undefined && before.rank >= rank) continue;
       if (before === undefined) checkIds(nextId - 1, 1, url);
-      const { protocol, columns } = record;
       const mail: KnownMail =
-        before === undefined
-          ? { id: nextId++, rank, protocol, day: columns.insert_time, offset: 0 }
-          : { ...before, rank, day: columns.insert_time };
+        before === undefined ? { id: nextId++, rank, protocol, day, offset: 0 } : { ...before, rank, day };
       if (before !== undefined) replaced++;
       planned.set(key, mail);
-      writes.push({ record, mail, replaces: before !== undefined });
+      writes.push({ key, record, mail, replaces: before !== undefined });
     }
     const added = writes.length - replaced;
     return { writes, stored: { added, replaced, known: batch.length - writes.length } };

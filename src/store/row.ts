@@ -2,7 +2,8 @@
 import { strict as assert } from 'node:assert';
 import { MailprocError } from '../core/errors.ts';
 import { storeLimits } from '../core/limits.ts';
-import type { MailDetail, MailRecord } from '../record/types.ts';
+import type { MailColumns, MailDetail, MailRecord } from '../record/types.ts';
+import { PackedRecord, type RecordFacts } from './packed-record.ts';
 import type { StoredRow } from './sink.ts';
 
 export type Protocol = MailRecord['protocol'];
@@ -77,11 +78,33 @@ export function toRow(id: number, { columns }: Pick<MailRecord, 'columns'>): Sto
   };
 }
 
+export function factsOf(record: MailRecord): RecordFacts {
+  if (record instanceof PackedRecord) return record.facts;
+  const { protocol, columns, detail } = record;
+  return {
+    protocol,
+    key: detail.mail_key,
+    rank: recordRank(detail),
+    day: columns.insert_time,
+    octets: detail.raw_size,
+    isWhole: columns.parse_sign === 1,
+  };
+}
+
 /** The row of `toRow` as JSON, and `detail` behind it. */
-export function rowJson(id: number, { columns: row, detail }: MailRecord): string {
+export function rowJson(id: number, record: MailRecord): string {
+  return `{"id":${id},${columnsJson(record.columns)},"detail":${detailJsonOf(record)}}`;
+}
+
+export function detailJsonOf(record: MailRecord): string {
+  return record instanceof PackedRecord ? record.detailJson : detailJson(record.detail);
+}
+
+/** All members but the id, without braces. */
+export function columnsJson(row: MailColumns): string {
   // Glued together: to have one object made into JSON, and made before, takes twice the time.
   return (
-    `{"id":${id},"insert_time":${textJson(row.insert_time)},"timestamp":${textJson(row.timestamp)},` +
+    `"insert_time":${textJson(row.insert_time)},"timestamp":${textJson(row.timestamp)},` +
     `"sport":${row.sport},"dport":${row.dport},"source_ip":${textJson(row.source_ip)},` +
     `"target_ip":${textJson(row.target_ip)},"len":${row.len},"ttl":${row.ttl},` +
     `"host_name":${textJson(row.host_name)},"mail_from":${textJson(row.mail_from)},` +
@@ -89,7 +112,7 @@ export function rowJson(id: number, { columns: row, detail }: MailRecord): strin
     `"mail_subject":${textJson(row.mail_subject)},"mail_priority":${row.mail_priority},` +
     `"message_id":${textJson(row.message_id)},"mail_content":${textJson(row.mail_content)},` +
     `"file_path":${textJson(row.file_path)},"image_sign":${row.image_sign},` +
-    `"parse_sign":${row.parse_sign},"detail":${detailJson(detail)}}`
+    `"parse_sign":${row.parse_sign}`
   );
 }
 

@@ -12,6 +12,8 @@ export interface MailsBegun {
 }
 
 export interface MailMaking {
+  /** So many deliveries of records may be on their way: more where they are made while others are read. */
+  readonly deliveriesMax: number;
   /**
    * `files` is the series that the mails were seen in. Resolves when there was room for all of them: then their octets
    * are released, and whoever reads may go on. One caller at a time.
@@ -22,6 +24,7 @@ export interface MailMaking {
 }
 
 export class MakingHere implements MailMaking {
+  readonly deliveriesMax = 2;
   readonly #maker: MailMaker;
   readonly #buffers = new SpareBuffer();
   readonly #inHand = new WorkInHand(pipelineLimits.mailsInHandMax, pipelineLimits.mailBytesInHandMax);

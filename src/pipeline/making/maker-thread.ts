@@ -31,7 +31,7 @@ class MakerThread {
         this.#maker.make(found, bytes, this.#files),
       );
       const made = packMade(await Promise.all(making), parcel.octets);
-      this.#send({ kind: 'made', number, made }, [made.octets]);
+      this.#send({ kind: 'made', number, made }, [made.octets, ...made.records.blocks]);
     } catch (error) {
       if (!(error instanceof MailprocError)) throw error;
       const { code, message, hint } = error;

@@ -17,6 +17,7 @@ import { type Parcel, packParcel, parcelsOf, unpackMade } from './parcel.ts';
 import { WorkInHand } from './work-in-hand.ts';
 
 export class MakerThreads implements MailMaking {
+  readonly deliveriesMax = 16;
   readonly #threads: readonly Thread[];
   readonly #blocks = new BlockPool(pipelineLimits.mailBytesInHandMax);
   readonly #inHand = new WorkInHand(pipelineLimits.parcelsInHandMax, pipelineLimits.mailBytesInHandMax);

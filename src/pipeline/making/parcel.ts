@@ -1,6 +1,7 @@
 /** Mails on their way to a thread that makes them: all their octets in one block that changes hands, uncopied. */
 import type { RawMessage } from '../../dialogue/types.ts';
-import { FlatReader, readFound, readMade, writeFound, writeMade } from './flat-values.ts';
+import { type PackedRecords, packRecords, unpackRecords } from '../../store/pack-records.ts';
+import { FlatReader, readFound, writeFound } from './flat-values.ts';
 import type { FoundMail, MadeMail } from './mail-maker.ts';
 
 export interface Parcel {
@@ -14,7 +15,9 @@ export interface Parcel {
 export interface MadeParcel {
   /** The block of the parcel, which is free again. */
   readonly octets: ArrayBuffer;
-  readonly values: readonly unknown[];
+  readonly records: PackedRecords;
+  /** Of each mail, beside its record. */
+  readonly others: readonly Omit<MadeMail, 'record'>[];
 }
 
 /** Copies the mails' octets into `octets`, which has room for them, and releases them. */
@@ -46,16 +49,23 @@ export function unpackParcel({ octets, values }: Parcel): { found: FoundMail; by
 }
 
 export function packMade(mails: readonly MadeMail[], octets: ArrayBuffer): MadeParcel {
-  const values: unknown[] = [];
-  for (const mail of mails) writeMade(values, mail);
-  return { octets, values };
+  const records = packRecords(mails.map(({ record }) => record));
+  return {
+    octets,
+    records,
+    others: mails.map(({ record: _, ...other }) => (isUsual(other) ? usual : other)),
+  };
 }
 
-export function unpackMade({ values }: MadeParcel): MadeMail[] {
-  const reader = new FlatReader(values);
-  const mails: MadeMail[] = [];
-  while (!reader.isAtEnd) mails.push(readMade(reader));
-  return mails;
+export function unpackMade({ records, others }: MadeParcel): MadeMail[] {
+  return unpackRecords(records).map((record, index) => ({ ...(others[index] ?? usual), record }));
+}
+
+/** Of nearly all mails without images: one object for all of them is copied once. */
+const usual: Omit<MadeMail, 'record'> = { anomalies: [], imagesFound: 0, imagesWritten: 0 };
+
+function isUsual({ anomalies, imagesFound }: Omit<MadeMail, 'record'>): boolean {
+  return anomalies.length === 0 && imagesFound === 0;
 }
 
 /** Consecutive mails in lists of up to `octetsMax` octets and `mailsMax` mails; a larger mail is alone. */

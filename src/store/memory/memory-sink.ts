@@ -42,14 +42,14 @@ export class MemorySink implements Sink {
 
   async write(batch: readonly MailRecord[]): Promise<Stored> {
     const { writes, stored } = this.#known.plan(batch, this.url);
-    for (const { record, mail } of writes) {
+    for (const { key, record, mail } of writes) {
       const table = tableName(mail.protocol, mail.day);
       const before = this.#rows.get(mail.id);
       if (before !== undefined) this.#ledger.add(before.table, captureOf(before), -1);
       const after: MemoryRow = { table, row: toRow(mail.id, record), record };
       this.#rows.set(mail.id, after);
       this.#ledger.add(table, captureOf(after), 1);
-      this.#known.remember(record.detail.mail_key, mail);
+      this.#known.remember(key, mail);
     }
     return stored;
   }

@@ -1,6 +1,6 @@
 /** The mails of one batch: what each is, where its row belongs, and what became of it. */
 import type { MailRecord } from '../../record/types.ts';
-import { recordRank } from '../row.ts';
+import { factsOf } from '../row.ts';
 import type { Stored } from '../sink.ts';
 import type { KnownRow } from './keys.ts';
 import type { Place } from './placement.ts';
@@ -52,8 +52,7 @@ export interface Group {
 export function toMails(batch: readonly MailRecord[]): Mail[] {
   const mails = new Map<string, Mail>();
   for (const record of batch) {
-    const key = record.detail.mail_key;
-    const rank = recordRank(record.detail);
+    const { key, rank } = factsOf(record);
     const mail = mails.get(key);
     if (mail === undefined) {
       mails.set(key, {
@@ -119,7 +118,7 @@ export function toStored(mails: readonly Mail[]): Stored {
   for (const mail of mails) {
     let rank = mail.rankBefore;
     for (const record of mail.versions) {
-      const next = recordRank(record.detail);
+      const next = factsOf(record).rank;
       if (rank !== undefined && next <= rank) {
         known++;
         continue;

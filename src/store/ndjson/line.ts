@@ -2,11 +2,22 @@
 import { storeLimits } from '../../core/limits.ts';
 import type { MailRecord } from '../../record/types.ts';
 import type { KnownMail } from '../mail-index.ts';
+import { PackedRecord } from '../packed-record.ts';
 import { type Protocol, protocols, recordRank, rowJson } from '../row.ts';
 
 /** With its line feed. */
 export function formatLine(id: number, record: MailRecord): string {
   return `${rowJson(id, record)}\n`;
+}
+
+/** Adds the line to `target`; returns its octets. */
+export function addLine(
+  target: { add(text: string): number; addOctets(bytes: Buffer): number },
+  id: number,
+  record: MailRecord,
+): number {
+  if (!(record instanceof PackedRecord)) return target.add(formatLine(id, record));
+  return target.add(`${lineStart}${id},`) + target.addOctets(record.lineOctets);
 }
 
 /** Every line begins so; what begins otherwise was not written by mailproc. */

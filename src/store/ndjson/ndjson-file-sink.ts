@@ -6,7 +6,7 @@
  * There is no ledger: the file is only appended to, so every run reads the captures again and skips the
  * mails whose keys it knows. The lock keeps a second run out.
  */
-import { constants } from 'node:fs';
+import { constants, writeSync } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { MailprocError } from '../../core/errors.ts';
@@ -15,7 +15,7 @@ import type { MailRecord } from '../../record/types.ts';
 import { KnownMails, type Plan } from '../known-mails.ts';
 import type { Sink, Stored, StoredTable } from '../sink.ts';
 import { fileError, missingFile } from '../store-error.ts';
-import { formatLine, lineStart, parseLine } from './line.ts';
+import { addLine, lineStart, parseLine } from './line.ts';
 import { type FileLock, lockFile } from './lock.ts';
 import { type FileLine, readLines } from './read-lines.ts';
 
@@ -168,15 +168,15 @@ async function append(file: OpenFile, plan: Plan): Promise<void> {
   writer.begin(position);
   for (const { record, mail } of plan.writes) {
     offsets.push(position);
-    position += writer.add(formatLine(mail.id, record));
-    if (writer.isFull) await writer.flush();
+    position += addLine(writer, mail.id, record);
+    if (writer.isFull) writer.flush();
   }
-  await writer.flush();
+  writer.flush();
   await file.handle.datasync();
   file.bytes = position;
-  plan.writes.forEach(({ record, mail }, index) => {
+  plan.writes.forEach(({ key, mail }, index) => {
     const offset = offsets[index] ?? 0;
-    if (file.known.remember(record.detail.mail_key, { ...mail, offset }) !== undefined) file.outdatedLines++;
+    if (file.known.remember(key, { ...mail, offset }) !== undefined) file.outdatedLines++;
   });
 }
 
@@ -194,9 +194,9 @@ async function compact(file: OpenFile): Promise<void> {
       if (row !== undefined && file.known.find(row.key)?.offset !== offset) continue;
       writer.addOctets(bytes);
       writer.add('\n');
-      if (writer.isFull) await writer.flush();
+      if (writer.isFull) writer.flush();
     }
-    await writer.flush();
+    writer.flush();
     await target.datasync();
   } catch (error) {
     await rm(path, { force: true });
@@ -246,21 +246,19 @@ class PieceWriter {
     return octets;
   }
 
-  addOctets(bytes: Buffer): void {
+  /** How many they are. */
+  addOctets(bytes: Buffer): number {
     this.#reserve(bytes.length);
     this.#used += bytes.copy(this.#piece, this.#used);
+    return bytes.length;
   }
 
-  async flush(): Promise<void> {
+  /** Without waiting: it only touches the cache of the system, and who waits for it must be waited for, too. */
+  flush(): void {
     for (let written = 0; written < this.#used; ) {
-      const { bytesWritten } = await this.#file.write(
-        this.#piece,
-        written,
-        this.#used - written,
-        this.#position,
-      );
-      written += bytesWritten;
-      this.#position += bytesWritten;
+      const octets = writeSync(this.#file.fd, this.#piece, written, this.#used - written, this.#position);
+      written += octets;
+      this.#position += octets;
     }
     this.#used = 0;
     if (this.#piece.length > storeLimits.blockBytes) this.#piece = Buffer.allocUnsafe(storeLimits.blockBytes);

@@ -52,7 +52,7 @@ export class NdjsonStreamSink implements Sink {
       lines = '';
     }
     if (lines !== '') await this.#send(Buffer.from(lines));
-    for (const { record, mail } of writes) this.#known.remember(record.detail.mail_key, mail);
+    for (const { key, mail } of writes) this.#known.remember(key, mail);
     return stored;
   }
 

@@ -4,7 +4,7 @@
  */
 import { strict as assert } from 'node:assert';
 import { columnNames, type MailRecord } from '../../record/types.ts';
-import { detailJson, protocols, recordRank, storableText, tableName, toRow } from '../row.ts';
+import { detailJsonOf, factsOf, protocols, storableText, tableName, toRow } from '../row.ts';
 import type { StoredRow } from '../sink.ts';
 
 export type SqliteValue = StoredRow[keyof StoredRow];
@@ -34,25 +34,29 @@ const [nullKind, numberKind, textKind] = [0, 1, 2];
 const columns = columnNames.filter((name) => name !== 'id');
 
 export function sqliteMail(record: MailRecord): SqliteMail {
-  const { detail, columns, protocol } = record;
+  const { protocol, key, rank, day } = factsOf(record);
   const row = toRow(0, record);
   return {
-    key: detail.mail_key,
-    rank: recordRank(detail),
-    table: tableName(protocol, columns.insert_time),
+    key,
+    rank,
+    table: tableName(protocol, day),
     filePath: String(row.file_path),
     row: Object.values(row),
-    detail: detailJson(detail),
+    detail: detailJsonOf(record),
   };
 }
 
 export function packMails(records: readonly MailRecord[]): PackedMails {
   const packer = new Packer(records.length * (columns.length + 2));
   const ranks = new Float64Array(records.length);
-  for (const [index, { protocol, columns: row, detail }] of records.entries()) {
-    ranks[index] = recordRank(detail);
+  const keys: string[] = [];
+  for (const [index, record] of records.entries()) {
+    const { protocol, key, rank } = factsOf(record);
+    const row = record.columns;
+    keys.push(key);
+    ranks[index] = rank;
     packer.addNumber(protocols.indexOf(protocol));
-    packer.addText(detailJson(detail));
+    packer.addText(detailJsonOf(record));
     // Written out, in the order of the columns: looked up by name they take twice the time.
     packer.addText(row.insert_time);
     packer.addText(row.timestamp);
@@ -74,7 +78,7 @@ export function packMails(records: readonly MailRecord[]): PackedMails {
     packer.addNumber(row.image_sign);
     packer.addNumber(row.parse_sign);
   }
-  return { keys: records.map(({ detail }) => detail.mail_key), ranks, ...packer.packed() };
+  return { keys, ranks, ...packer.packed() };
 }
 
 class Packer {

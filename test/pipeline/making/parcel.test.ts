@@ -12,6 +12,8 @@ import {
   unpackMade,
   unpackParcel,
 } from '../../../src/pipeline/making/parcel.ts';
+import { packRecords, unpackRecords } from '../../../src/store/pack-records.ts';
+import { detailJsonOf, factsOf, rowJson } from '../../../src/store/row.ts';
 import { PacketSighting } from '../../../src/stream/packet-sighting.ts';
 import { build, rawMessage } from '../../record/samples.ts';
 
@@ -55,37 +57,38 @@ test('a parcel brings mails to another thread as they were found', () => {
 
 test('a parcel brings back records as they were made', async () => {
   const { record } = await build();
-  // Every value is another one: none can be in the place of another.
-  const distinct = (object: object, from: number): object =>
-    Object.fromEntries(Object.keys(object).map((name, index) => [name, `${from + index}`]));
-  const lists = {
-    missing: [[1, null]],
-    cc: ['c'],
-    reply_to: ['r'],
-    images: [{}],
-    attachments: [],
-    anomalies: [],
-  };
-  const marked = {
-    protocol: 'imap',
-    columns: distinct(record.columns, 100),
-    detail: { ...distinct(record.detail, 200), ...lists },
-  };
+  const long = { ...record, columns: { ...record.columns, mail_content: `邮件 ${'é'.repeat(300_000)}` } };
+  const found = anomaly('record.image-invalid', 'frame 1', 'none');
   const made = [
+    { record, anomalies: [], imagesFound: 0, imagesWritten: 0 },
+    { record: long, anomalies: [found], imagesFound: 3, imagesWritten: 2 },
     { record, anomalies: [], imagesFound: 1, imagesWritten: 0 },
-    {
-      record: marked as unknown as MadeMail['record'],
-      anomalies: [anomaly('record.image-invalid', 'frame 1', 'none')],
-      imagesFound: 3,
-      imagesWritten: 2,
-    },
   ];
-  const octets = new ArrayBuffer(8);
-  const back = unpackMade(received(packMade(made, octets)));
-  assert.deepEqual(back, made);
-  // Rows are written in the order of the names.
-  assert.deepEqual(Object.keys(back[0]?.record.columns ?? {}), Object.keys(record.columns));
-  assert.deepEqual(Object.keys(back[0]?.record.detail ?? {}), Object.keys(record.detail));
+  const back = unpackMade(received(packMade(made, new ArrayBuffer(8))));
+  assert.deepEqual(back.map(plainMail), made);
+  // And once more, as they go from a thread that reads to that of the run.
+  const again = unpackRecords(received(packRecords(back.map((mail) => mail.record))));
+  assert.deepEqual(
+    again.map((each) => plainMail({ ...made[0], record: each } as MadeMail).record),
+    made.map((mail) => mail.record),
+  );
+});
+
+function plainMail({ record, ...others }: MadeMail): MadeMail {
+  return {
+    ...others,
+    record: { protocol: record.protocol, columns: record.columns, detail: record.detail },
+  };
+}
+
+test('rows of packed records are those of the records', async () => {
+  const { record } = await build();
+  const [packed] = unpackRecords(received(packRecords([record])));
+  assert(packed !== undefined);
+  assert.equal(rowJson(7, packed), rowJson(7, record));
+  assert.equal(`{"id":7,${packed.lineOctets}`, `${rowJson(7, record)}\n`);
+  assert.equal(detailJsonOf(packed), detailJsonOf(record));
+  assert.deepEqual(factsOf(packed), factsOf(record));
 });
 
 test('parcelsOf fills parcels up to octets or mails, and sends a larger mail alone', () => {
