@@ -11,9 +11,11 @@ export class Coverage {
   readonly #session = new Session();
   readonly #seen = new Set<string>();
   readonly #files = new Map<string, FileLines>();
+  #isStarted = false;
 
   /** To be called before the code that is watched is loaded: what never ran is known only then. */
   start(): void {
+    this.#isStarted = true;
     this.#session.connect();
     this.#session.post('Profiler.enable');
     this.#session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
@@ -57,7 +59,9 @@ export class Coverage {
     return lines;
   }
 
+  /** Nothing where it was not started. */
   #take(): Profiler.ScriptCoverage[] {
+    if (!this.#isStarted) return [];
     let result: Profiler.ScriptCoverage[] = [];
     this.#session.post('Profiler.takePreciseCoverage', (error, taken) => {
       if (error === null) result = taken.result;

@@ -45,7 +45,9 @@ const imapWords =
   'RFC822.TEXT |BODY[HEADER.FIELDS (Date)] |UID 5|FLAGS (\\Seen)|BODYSTRUCTURE (|ENVELOPE (|{10}\r\n|{0}\r\n|{10+}\r\n|~{5}\r\n|' +
   '{99999999999}\r\n|NIL|""|"|\\"|)\r\n|(|a1 OK\r\n|a1 NO\r\n|a1 BAD\r\n|+ go\r\n|a1 FETCH 1 (|a1 UID FETCH 1:* |' +
   'APPEND INBOX {5}\r\n| CATENATE (TEXT {5}\r\n|SELECT INBOX\r\n|EXPUNGE|* 1 EXPUNGE\r\n|* VANISHED 1:3\r\n|COMPRESS DEFLATE\r\n|' +
-  'STARTTLS\r\n|IDLE\r\n|DONE\r\n|AUTHENTICATE PLAIN\r\n|LOGIN a b\r\n|BINARY[1] |BINARY.SIZE[1] |X-GM-MSGID |* BYE\r\n|0) \r\n';
+  'STARTTLS\r\n|IDLE\r\n|DONE\r\n|AUTHENTICATE PLAIN\r\n|LOGIN a b\r\n|BINARY[1] |BINARY.SIZE[1] |X-GM-MSGID |* BYE\r\n|0) \r\n|a1 APPEND INBOX {5}\r\n|abcde|abcde\r\n|a1 AUTHENTICATE PLAIN\r\n|a1 COMPRESS DEFLATE\r\n|' +
+  'a1 OK deflate\r\n|a1 IDLE\r\n|a1 NOOP\r\n|a1 STARTTLS\r\n|a1 FETCH 1 BODY[]<0.5>\r\n|* 1 FETCH (BODY[]<0> {5}\r\nabcde)\r\n|' +
+  'a2 OK\r\n|a2 NO\r\n|a2 NOOP\r\n|a2 APPEND INBOX {2}\r\n';
 
 const words: Readonly<Record<string, string>> = {
   smtp: smtpWords,
@@ -81,6 +83,7 @@ export function dialogueTarget(name: 'smtp' | 'pop3' | 'imap' | 'conversation'):
   const fits = ({ kind, secrets }: HeardConversation): boolean =>
     name === 'conversation' ? kind !== 'other' : kind === name && secrets === '';
   return {
+    hasShortInputs: true,
     kinds: name === 'conversation' ? kinds : kinds.slice(0, 6),
     words: wordsFor(name),
     seeds: async () => (await conversations(1 << 18, 40_000)).filter(fits).map(inputOf),

@@ -12,12 +12,15 @@ import type { Coverage, LineCount } from './coverage.ts';
 import { cpuMs } from './cpu-time.ts';
 import { encodeInput, type Input, renderInput, sizeOf } from './input.ts';
 import { mutate } from './mutate.ts';
+import { shortInput } from './short-input.ts';
 import type { Target } from './target.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** Inputs run before it is asked whether one of them ran new code: asking is dear. */
 const batchSize = 24;
 const corpusMax = 3000;
+/** As long as a batch with its question takes. */
+const shortBatchSize = 100;
 /** An input may take so much time of the processor, and so much more for each octet. */
 const runMs = 150;
 const runMsPerOctet = 0.01;
@@ -26,6 +29,16 @@ const stretchedBytes = 192 << 10;
 const hangMs = 30_000;
 /** Findings of one kind that are kept. */
 const sameFindingsMax = 2;
+/** Ways to cut a short input, and one that is made smaller: few of them show a difference. */
+const waysMany = 6;
+
+export interface FuzzOptions {
+  /** Where findings are kept. */
+  readonly folder: string;
+  readonly seed: number;
+  /** 0 … 1. */
+  readonly shortShare: number;
+}
 
 export interface FuzzResult {
   readonly executions: number;
@@ -47,6 +60,8 @@ export class Fuzzer {
   readonly #target: Target;
   readonly #folder: string;
   readonly #random: SeededRandom;
+  /** Of the batches, those of short inputs made of words. */
+  readonly #shortShare: number;
   readonly #coverage: Coverage;
   readonly #watchdog: Watchdog;
   readonly #corpus: Input[] = [];
@@ -54,12 +69,14 @@ export class Fuzzer {
   #executions = 0;
   #isStopped = false;
 
-  constructor(name: string, target: Target, coverage: Coverage, folder: string, seed: number) {
+  constructor(name: string, target: Target, coverage: Coverage, options: FuzzOptions) {
+    const { folder, seed, shortShare } = options;
     this.#name = name;
     this.#target = target;
     this.#coverage = coverage;
     this.#folder = folder;
     this.#random = new SeededRandom(seed);
+    this.#shortShare = target.hasShortInputs ? shortShare : 0;
     mkdirSync(folder, { recursive: true });
     this.#watchdog = new Watchdog(join(folder, `${name}-hang-${seed}.bin`), hangMs);
   }
@@ -76,11 +93,12 @@ export class Fuzzer {
     const seeds = await this.#target.seeds();
     // What only the making of the seeds ran is not reached yet.
     this.#coverage.fresh(false);
-    for (const seed of seeds) if (!this.#isStopped) await this.#try(seed);
+    for (const seed of seeds) if (!this.#isStopped) await this.#try(seed, this.#fewWays());
     this.#corpus.push(...seeds);
     this.#coverage.fresh(true);
     while (cpuMs() < until && !this.#isStopped) {
-      await this.#batch();
+      if (this.#random.chance(this.#shortShare)) await this.#shortBatch();
+      else await this.#batch();
       if (this.#random.chance(0.06)) await this.#stretch();
       // Signals are heard between batches.
       await setImmediate();
@@ -99,13 +117,19 @@ export class Fuzzer {
     for (let index = 0; index < batchSize; index++) {
       const input = mutate(this.#choose(), this.#choose(), this.#target, this.#random);
       inputs.push(input);
-      await this.#try(input);
+      await this.#try(input, this.#fewWays());
     }
     if (this.#coverage.fresh(false) === 0) return;
     for (const input of inputs) {
       await this.#execute(input).catch(() => undefined);
       if (this.#coverage.fresh(true) > 0) this.#keep(input);
     }
+  }
+
+  /** Nobody asks which code they ran: there are many, and they are not changed further. */
+  async #shortBatch(): Promise<void> {
+    for (let index = 0; index < shortBatchSize; index++)
+      await this.#try(shortInput(this.#target, this.#random), waysMany);
   }
 
   /** Half of the time one of the newest. */
@@ -120,8 +144,13 @@ export class Fuzzer {
     if (this.#corpus.length > corpusMax) this.#corpus.splice(this.#random.integer(corpusMax >> 1), 1);
   }
 
-  async #try(input: Input): Promise<void> {
-    const failure = await this.#check(input);
+  /** Half of the inputs are cut, and only in a few ways: it takes longer than to run them whole. */
+  #fewWays(): number {
+    return this.#random.chance(0.5) ? 0 : 2;
+  }
+
+  async #try(input: Input, ways: number): Promise<void> {
+    const failure = await this.#check(input, ways);
     if (failure) await this.#found(input, failure);
   }
 
@@ -135,7 +164,7 @@ export class Fuzzer {
     }
   }
 
-  async #check(input: Input): Promise<Failure | undefined> {
+  async #check(input: Input, ways: number): Promise<Failure | undefined> {
     const started = cpuMs();
     let result: string;
     try {
@@ -148,7 +177,7 @@ export class Fuzzer {
     if (took > allowed && (await this.#fastest(input)) > allowed) {
       return { signature: 'slow', detail: `${Math.round(took)} ms for ${sizeOf(input)} octets` };
     }
-    return await this.#compare(input, result);
+    return await this.#compare(input, result, ways);
   }
 
   /** The first time may have been that of the compiler. */
@@ -162,15 +191,14 @@ export class Fuzzer {
     return fastest;
   }
 
-  async #compare(input: Input, result: string): Promise<Failure | undefined> {
+  /** In so many `ways` to cut the input. */
+  async #compare(input: Input, result: string, ways: number): Promise<Failure | undefined> {
     const { runOtherwise } = this.#target;
-    const seed = this.#random.integer(0x7fff_ffff);
     try {
       if (this.#random.chance(0.05)) assertSame('twice', result, await this.#execute(input));
-      if (!runOtherwise || this.#random.chance(0.5)) return undefined;
-      // A few ways to cut, so that a failure can be found again while the input is made smaller.
-      for (const each of [seed, seed + 1]) {
-        const other = await runOtherwise.call(this.#target, input, new SeededRandom(each));
+      for (let way = 0; way < ways && runOtherwise; way++) {
+        const cut = new SeededRandom(this.#random.integer(0x7fff_ffff));
+        const other = await runOtherwise.call(this.#target, input, cut);
         assertSame('otherwise', result, other);
       }
       return undefined;
@@ -203,7 +231,7 @@ export class Fuzzer {
     const accept = async (smaller: Input): Promise<boolean> => {
       if (cpuMs() > until) return false;
       for (let attempt = 0; attempt < 4; attempt++) {
-        if ((await this.#check(smaller))?.signature !== signature) continue;
+        if ((await this.#check(smaller, waysMany))?.signature !== signature) continue;
         best = smaller;
         return true;
       }

@@ -1,5 +1,5 @@
 /**
- * `node dist/test/fuzz/run.js --target smtp --minutes 10 --seed 1 [--out FOLDER]`, or `--replay FILE` for one
+ * `node dist/test/fuzz/run.js --target smtp --minutes 10 --seed 1 [--short 0.2] [--out FOLDER]`, or `--replay FILE` for one
  * finding. Minutes are those of the processor; SIGTERM ends them early. Prints what was run, reached and found;
  * the exit status is 1 where there are findings.
  */
@@ -19,13 +19,15 @@ const { values } = parseArgs({
     target: { type: 'string', default: '' },
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string', default: '1' },
+    short: { type: 'string', default: '0.2' },
     out: { type: 'string', default: join(tmpdir(), 'mailproc-fuzz') },
     replay: { type: 'string' },
   },
 });
 
 const coverage = new Coverage();
-if (values.replay === undefined) coverage.start();
+// Short inputs are not guided, and run many times faster where nobody counts.
+if (values.replay === undefined && values.short !== '1') coverage.start();
 const { targets } = await import('./targets.ts');
 const target = targets[values.target];
 if (target === undefined) {
@@ -38,7 +40,8 @@ if (target === undefined) {
 }
 
 async function fuzz(chosen: Target): Promise<void> {
-  const fuzzer = new Fuzzer(values.target, chosen, coverage, values.out, Number(values.seed));
+  const options = { folder: values.out, seed: Number(values.seed), shortShare: Number(values.short) };
+  const fuzzer = new Fuzzer(values.target, chosen, coverage, options);
   process.once('SIGTERM', () => fuzzer.stop());
   const started = performance.now();
   const { executions, corpus, features, lines, findings } = await fuzzer.run(Number(values.minutes));

@@ -4,6 +4,8 @@ import type { Input } from './input.ts';
 import type { Vocabulary } from './mutate.ts';
 
 export interface Target extends Vocabulary {
+  /** Its words alone make inputs that say something: those of lines, and not those of length fields. */
+  readonly hasShortInputs?: boolean;
   /** Well-formed inputs to start from. */
   seeds(): Promise<Input[]>;
   /** What came of `input`, in words that compare; throws where something is wrong. */
