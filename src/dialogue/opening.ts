@@ -8,6 +8,9 @@ import type { Openings } from './protocol.ts';
 /** An event with its copy and its sighting; measured. */
 const eventCost = 400;
 
+/** The first octets of both sides. */
+const heldBytesMax = dialogueLimits.sniffBytesMax * 2;
+
 const nothing = Buffer.alloc(0);
 
 /** What one side said until something else was heard: one thing, in however many packets it came. */
@@ -58,7 +61,7 @@ export class Opening implements Openings {
     switch (event.kind) {
       case 'data':
         this.#keepSpeech(event);
-        this.#append(event.sender, event.bytes);
+        this.#append(event.sender, event.bytes.subarray(0, this.#roomFor(event.bytes)));
         break;
       case 'gap':
         this.#held.push(event);
@@ -112,6 +115,12 @@ export class Opening implements Openings {
     return this.#isOver || isEnough(this.#heldBytes, this.#held.length, this.#cost, this.#memory);
   }
 
+  /** What comes when enough is held is not looked at, though one packet carried it with what came before. */
+  #roomFor({ length }: Buffer): number {
+    if (this.#held.length >= dialogueLimits.sniffEventsMax) return 0;
+    return Math.max(heldBytesMax - (this.#heldBytes - length), 0);
+  }
+
   #append(sender: Sender, bytes: Buffer): void {
     const part = this.#parts[sender];
     const room = this.#isEnded[sender] ? 0 : dialogueLimits.sniffBytesMax - part.length;
@@ -131,6 +140,5 @@ export function firstWords({ sender, bytes }: StreamData, memory: DialogueMemory
 
 /** `things`: speeches and holes, which are as many however they were cut into packets. */
 function isEnough(octets: number, things: number, cost: number, memory: DialogueMemory): boolean {
-  const { sniffBytesMax, sniffEventsMax } = dialogueLimits;
-  return octets >= sniffBytesMax * 2 || things >= sniffEventsMax || cost > memory.unreadBytesMax;
+  return octets >= heldBytesMax || things >= dialogueLimits.sniffEventsMax || cost > memory.unreadBytesMax;
 }

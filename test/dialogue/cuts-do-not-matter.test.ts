@@ -366,3 +366,18 @@ test('SmtpDecoder waits for the octets that tell whether STARTTLS was answered, 
   const late = [lost(server('a')), lost(server('b')), server('421\r\n'), client('NOOP\r\nQUIT\r\n')];
   assert.deepEqual(heard(late, smtp), []);
 });
+
+test('Conversation tells the protocol by as many octets as are held for it, not by those of a packet more', () => {
+  const turns = [
+    server('+OK '),
+    lost(server('ready')),
+    server('\r\n'.padEnd(8184, 'x')),
+    client('1 NOOP\r\n'),
+    server('\r\n'),
+  ];
+  const summaries = new Set<string>();
+  overhearAll(turns, { server: { ...elsewhere, port: 993 } }, ({ summary }, cut) => {
+    if (!cut.endsWith('first')) summaries.add(`${summary.kind} by ${summary.evidence}`);
+  });
+  assert.deepEqual([...summaries], ['imap by port']);
+});
