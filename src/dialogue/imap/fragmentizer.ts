@@ -35,7 +35,12 @@ interface LiteralAnnounced {
   readonly command: CommandStart | undefined;
 }
 
-export type Fragmented = Unit | LiteralAnnounced | Orphan | Anomaly | { readonly kind: 'tls' };
+/** The client said something that completes nothing: what waits for it may be able to go on. */
+interface Passed {
+  readonly kind: 'passed';
+}
+
+export type Fragmented = Unit | LiteralAnnounced | Orphan | Anomaly | Passed | { readonly kind: 'tls' };
 
 interface OpenLiteral {
   readonly length: number;
@@ -50,6 +55,7 @@ const fragmentCost = 500;
 
 const CLOSE_BRACE = 0x7d;
 const LINE_END_BYTES = 2;
+const passed: Passed = { kind: 'passed' };
 const nowhere: Place = { sequence: 0, seen: { capture: 0, frame: 0, timestampNs: 0n, ipLength: 0, ttl: 0 } };
 
 export class Fragmentizer {
@@ -121,8 +127,8 @@ export class Fragmentizer {
       if (waiting !== undefined) return waiting;
       if (this.#mode === 'announced') return undefined;
       const step = this.#step(closed);
-      if (step === 'again') continue;
-      return step;
+      if (step !== 'again') return step;
+      if (this.#sender === 'client') return passed;
     }
   }
 

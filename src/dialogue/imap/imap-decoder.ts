@@ -40,13 +40,14 @@ export class ImapDecoder implements DialogueDecoder {
   #insideTag = '';
   /** A server's unit that waits for the client. */
   #held: Unit | undefined;
-  /** A `+` consents to what the client said last: it waits until all that is there was read. */
-  #isHeldForClient = false;
+  /** The client waits, or needs more octets: nothing more of it can be read now. */
   #clientRests = false;
   /** The client said something since `#held` waits. */
   #clientWentOn = false;
   /** An answer to a command that was not captured speaks of compression. */
   #mayBeDeflated = false;
+  /** What follows the answer was lost, and what follows the hole is looked at. */
+  #isBehindHole = false;
   readonly #begun = new Set<'tls' | 'deflate'>();
   #upgrade: Upgrade | undefined;
   #limitTold = false;
@@ -87,7 +88,7 @@ export class ImapDecoder implements DialogueDecoder {
     if (this.#over || event.kind === 'open') return [];
     if (event.kind === 'close') this.#close(event);
     else this.#push(event);
-    this.#run();
+    this.#run(event.kind === 'close' || event.sender === 'server');
     if (this.#client.closed && this.#server.closed && this.#upgrade === undefined) this.#finish();
     this.#client.fragmentizer.settle();
     this.#server.fragmentizer.settle();
@@ -111,19 +112,26 @@ export class ImapDecoder implements DialogueDecoder {
     if (side !== 'client') this.#server.closed = true;
   }
 
-  #run(): void {
+  /**
+   * A side hears a unit of the other one, and does what it can do then, before the next unit is read: as if each
+   * unit had come alone. So it does not matter how many of them a packet carried.
+   */
+  #run(isClientFirst: boolean): void {
     this.#clientRests = false;
-    while (this.#upgrade === undefined && (this.#isHeldForClient || !this.#clientRests)) {
-      if (this.#stepServer()) this.#clientRests = false;
-      else this.#clientRests = !this.#stepClient();
+    let goesOn = true;
+    while (goesOn && this.#upgrade === undefined) {
+      const hasRead = (!isClientFirst && this.#stepServer()) || this.#stepClient() || this.#stepServer();
+      goesOn = hasRead || !this.#clientRests;
     }
   }
 
   /** Takes one unit of the client; false where it waits or more octets are needed. */
   #stepClient(): boolean {
+    this.#clientRests = true;
     if (this.#wait !== undefined) return this.#serverIsGone() && this.#goOnAlone(this.#wait);
     const next = this.#client.fragmentizer.next(this.#client.closed);
     if (next === undefined) return false;
+    this.#clientRests = false;
     switch (next.kind) {
       case 'announced':
         this.#clientWentOn = true;
@@ -132,6 +140,8 @@ export class ImapDecoder implements DialogueDecoder {
         break;
       case 'unit':
         this.#clientUnit(next);
+        break;
+      case 'passed':
         break;
       default:
         this.#other(next, 'client');
@@ -171,19 +181,12 @@ export class ImapDecoder implements DialogueDecoder {
 
   /** Takes one unit of the server; false where it waits or more octets are needed. */
   #stepServer(): boolean {
-    const held = this.#held;
-    if (held !== undefined) {
-      if (this.#isHeldForClient) {
-        if (this.#clientMayGoOn(held)) return false;
-        this.#clientWentOn = false;
-        this.#isHeldForClient = false;
-      }
-      return this.#serverUnit(held);
-    }
+    if (this.#held !== undefined) return this.#serverUnit(this.#held);
     if (this.#mayBeDeflated) {
       const told = tellDeflate(this.#server);
       if (told === 'wait') return false;
-      this.#mayBeDeflated = told === 'unknown';
+      this.#mayBeDeflated = told === 'lost' && !this.#isBehindHole;
+      this.#isBehindHole = told === 'lost';
       if (told === 'deflate') this.#turn(told);
       if (told === 'deflate') return true;
     }
@@ -195,15 +198,9 @@ export class ImapDecoder implements DialogueDecoder {
     }
     this.#trace('server', next, 'command');
     this.#clientWentOn = false;
-    this.#isHeldForClient = firstText(next)?.octet(0) === PLUS && this.#clientMayGoOn(next);
-    if (this.#isHeldForClient) this.#held = next;
-    else this.#serverUnit(next);
+    this.#serverUnit(next);
     // Held or not, octets were taken.
     return true;
-  }
-
-  #clientMayGoOn(unit: Unit): boolean {
-    return !this.#clientRests && this.#clientIsBehind(unit);
   }
 
   /** Octets of the client that were captured before `unit` are still to be read. */
@@ -276,11 +273,13 @@ export class ImapDecoder implements DialogueDecoder {
 
   #suspectDeflate(unit: Unit, status: 'OK' | 'NO' | 'BAD'): void {
     const text = firstText(unit)?.head ?? '';
+    this.#isBehindHole = false;
     this.#mayBeDeflated = status === 'OK' && /\b(?:deflat|compress)/i.test(text);
   }
 
   #answerWait(wait: ClientWait, status: 'OK' | 'NO' | 'BAD'): void {
     this.#wait = undefined;
+    this.#clientRests = false;
     if (wait.reason === 'literal') {
       // The consent may have been lost in a gap: a success needs the octets.
       if (status === 'OK' || this.#client.fragmentizer.literalSeemsSent()) {
@@ -296,8 +295,10 @@ export class ImapDecoder implements DialogueDecoder {
 
   /** The server's unit needs something that the client may still tell; false where it will not. */
   #hold(unit: Unit): boolean {
-    if (this.#clientIsGone()) return false;
-    if (this.#clientWentOn && !this.#clientIsBehind(unit)) return false;
+    // All that it said is there, and not all of it was read.
+    const isToBeRead = this.#client.closed && !this.#clientRests;
+    if (!isToBeRead && this.#clientIsGone()) return false;
+    if (!isToBeRead && this.#clientWentOn && !this.#clientIsBehind(unit)) return false;
     this.#held = unit;
     return true;
   }
@@ -371,7 +372,6 @@ export class ImapDecoder implements DialogueDecoder {
     this.#wait = undefined;
     this.#inside = undefined;
     this.#held = undefined;
-    this.#isHeldForClient = false;
     const spoken = inOrder(this.#client.fragmentizer.takeEvents(), this.#server.fragmentizer.takeEvents());
     // The layer ends when it hears that both sides are closed, as the connection does.
     const rest = [...spoken, ...this.#closes];
