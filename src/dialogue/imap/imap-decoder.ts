@@ -210,12 +210,13 @@ export class ImapDecoder implements DialogueDecoder {
 
   /** False where the unit has to wait for the client. */
   #serverUnit(unit: Unit): boolean {
+    const wasHeld = this.#held === unit;
     this.#held = undefined;
     const line = firstText(unit);
     const first = line?.octet(0);
     if (first === 0x2a) {
-      // How long a piece was to be stands in the command only.
-      const isPiece = line?.latin1.includes(']<');
+      // How long a piece was to be stands in the command only. A long line is not searched at each of the client's.
+      const isPiece = wasHeld || line?.latin1.includes(']<');
       const isOpen = isPiece && this.#wait === undefined && !this.#session.knowsRequest(unit);
       if (isOpen && this.#hold(unit)) return false;
       this.#session.untagged(unit);
