@@ -78,9 +78,9 @@ function optionsOf(usual: LoadOptions): LoadOptions {
 async function contestantsFor(load: string): Promise<readonly Contestant[]> {
   const ndjson = (output: string): string => `ndjson:${join(output, 'mails.ndjson')}`;
   const sqlite = (output: string): string => `sqlite:${join(output, 'mails.sqlite')}`;
-  const all = [mailproc('mailproc --jobs 1', 1, ndjson)];
+  const all = [mailproc('mailproc --jobs 1', 1, ndjson), mailproc('mailproc --jobs 2', 2, ndjson)];
   if (load !== 'probe') {
-    all.push(mailproc('mailproc --jobs 2', 2, ndjson), mailproc('mailproc, SQLite', 1, sqlite));
+    for (const jobs of [1, 2]) all.push(mailproc(`mailproc --jobs ${jobs}, SQLite`, jobs, sqlite));
     all.push(...(await onMariadb()));
   }
   // Of very many small mails tshark and tcpflow make very many files, which measures the disk.
@@ -95,7 +95,7 @@ async function onMariadb(): Promise<Contestant[]> {
   const { port } = server;
   const { user, password } = testUser;
   const store = (): string => `mysql://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}`;
-  return [mailproc('mailproc, MariaDB', 1, store, dropDatabases)];
+  return [1, 2].map((jobs) => mailproc(`mailproc --jobs ${jobs}, MariaDB`, jobs, store, dropDatabases));
 }
 
 async function dropDatabases(): Promise<void> {

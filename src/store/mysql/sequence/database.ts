@@ -44,7 +44,8 @@ export class DatabaseSequence implements IdSource {
   async prepare(): Promise<void> {
     const connection = await this.#connect();
     if (await hasRow(connection, this.#name)) return;
-    await connection.query(createTable, []);
+    // Of several runs that begin at once on a Galera cluster, all but one may be told of a deadlock.
+    await retryDeadlock(() => connection.query(createTable, []));
     await retryDeadlock(() => connection.query(insertSeed, [this.#name]));
   }
 

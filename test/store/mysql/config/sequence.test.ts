@@ -276,6 +276,8 @@ class SequenceTable implements SequenceConnection {
   row: { value: number; increment: number } | undefined;
   exists = true;
   deadlocks = 0;
+  /** Others that make it at the same time, on a cluster of Galera. */
+  making = 0;
   /** sql_mode with STRICT_TRANS_TABLES */
   strict = false;
   updates = 0;
@@ -287,6 +289,8 @@ class SequenceTable implements SequenceConnection {
       affectedRows,
       insertId,
     });
+    if (sql.startsWith('CREATE') && this.making-- > 0)
+      throw Object.assign(new Error('deadlock'), { code: 'ER_LOCK_DEADLOCK' });
     if (sql.startsWith('CREATE')) this.exists = true;
     if (!this.exists) throw Object.assign(new Error('no such table'), { code: 'ER_NO_SUCH_TABLE' });
     if (sql.startsWith('INSERT')) this.row ??= { value: -99, increment: 100 };
@@ -379,6 +383,15 @@ test('DatabaseSequence repeats a deadlock and gives up after many', async () => 
   table.deadlocks = clusterLimits.sequenceAttemptsMax;
   await assert.rejects(sequence.take(1), { code: 'ER_LOCK_DEADLOCK' });
   assert.deepEqual(pairs(await sequence.take(1)), [[101, 101]]);
+});
+
+test('DatabaseSequence is prepared while others make its table', async () => {
+  const table = new SequenceTable();
+  table.exists = false;
+  table.making = 3;
+  const sequence = sequenceOn(table);
+  await sequence.prepare();
+  assert.deepEqual(pairs(await sequence.take(1)), [[1, 1]]);
 });
 
 test('DatabaseSequence refuses a row that gives no good ids', async () => {
