@@ -1,11 +1,12 @@
 /**
- * `node dist/bench/memory.js [CASE …]`: peak memory of the command on captures that are made to cost much.
+ * `node dist/bench/memory.js [--jobs N] [CASE …]`: peak memory of the command on captures that are made to cost much.
  * Prints one line per case: octets of the capture, seconds, peak RSS, exit status.
  */
 import { spawn } from 'node:child_process';
 import { createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { constants, createGzip, deflateRawSync } from 'node:zlib';
 import { projectRoot } from '../test/support/project.ts';
 
@@ -435,13 +436,13 @@ interface Measured {
 /** The command tells its own peak when it ends. */
 const tellPeak = 'process.on("exit",()=>process._rawDebug("peak "+process.resourceUsage().maxRSS))';
 
-function measure(folder: string, file: string): Promise<Measured> {
+function measure(folder: string, file: string, jobs: string): Promise<Measured> {
   const started = performance.now();
   const hook = `data:text/javascript,${encodeURIComponent(tellPeak)}`;
   const command = [
     join(projectRoot, 'bin/mailproc.js'),
     '--jobs',
-    '1',
+    jobs,
     file,
     '20220128',
     '--store',
@@ -463,14 +464,14 @@ function measure(folder: string, file: string): Promise<Measured> {
   });
 }
 
-async function main(wanted: readonly string[]): Promise<void> {
+async function main(jobs: string, wanted: readonly string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mailproc-memory-'));
   try {
     for (const [name, each] of Object.entries(cases)) {
       if (wanted.length > 0 && !wanted.some((part) => name.includes(part))) continue;
       const file = join(folder, 'capture.pcap');
       await writeCapture(file, each);
-      const { seconds, peakMegabytes, status } = await measure(folder, file);
+      const { seconds, peakMegabytes, status } = await measure(folder, file, jobs);
       const captured = (statSync(file).size / megabyte).toFixed(0);
       const numbers = `${captured.padStart(5)} MB ${seconds.toFixed(1).padStart(6)} s`;
       process.stdout.write(
@@ -483,4 +484,8 @@ async function main(wanted: readonly string[]): Promise<void> {
   }
 }
 
-await main(process.argv.slice(2));
+const { values, positionals } = parseArgs({
+  options: { jobs: { type: 'string', default: '1' } },
+  allowPositionals: true,
+});
+await main(values.jobs, positionals);
