@@ -282,8 +282,11 @@ export const pipelineLimits = {
   deliveryBytes: 4 << 20,
   /** And so many mails: at the end of a capture thousands are over at once. */
   deliveryMails: 500,
-  /** Octets of mails whose records a share has not delivered yet. */
-  deliveriesBytesMax: 8 << 20,
+  /** Octets of mails whose records a share has not delivered yet, and mails where other threads make them. */
+  bytesAheadMax: 8 << 20,
+  mailsMadeAheadMax: 8000,
+  /** Deliveries of one share that wait for each other; most have no mail in them. */
+  deliveriesMax: 64,
   /** Octets of mails whose deliveries a worker may be ahead of the slowest one. */
   deliveredBytesAheadMax: 16 << 20,
   /** Deliveries, one for each read, that a worker may be ahead of the slowest one. */

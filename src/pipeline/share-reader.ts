@@ -76,9 +76,10 @@ class ShareReader {
   readonly #writer: MailWriter;
   #anomalies: NamedAnomaly[] = [];
   #octetsRead = 0;
-  readonly #deliveriesMax: number;
+  readonly #mailsAheadMax: number;
   /** Deliveries that are not made yet, one after the other: the oldest first. */
-  readonly #onTheirWay: { readonly made: Promise<void>; readonly octets: number }[] = [];
+  readonly #onTheirWay: { readonly made: Promise<void>; readonly octets: number; readonly mails: number }[] =
+    [];
 
   constructor(
     task: SeriesTask,
@@ -89,7 +90,7 @@ class ShareReader {
     this.#task = task;
     this.#memory = memory;
     this.#receiver = receiver;
-    this.#deliveriesMax = making.deliveriesMax;
+    this.#mailsAheadMax = making.mailsAheadMax;
     this.#signal = signal;
     this.#writer = new MailWriter(making, this.#counts, (...all) => this.#note(...all));
   }
@@ -173,9 +174,13 @@ class ShareReader {
 
   /** Many large mails may end together: their texts are not held side by side. */
   async #haveCaughtUp(): Promise<void> {
-    const { deliveriesBytesMax } = pipelineLimits;
-    const octets = () => this.#onTheirWay.reduce((sum, each) => sum + each.octets, 0);
-    while (this.#onTheirWay.length >= this.#deliveriesMax || octets() > deliveriesBytesMax) {
+    const { bytesAheadMax, deliveriesMax } = pipelineLimits;
+    const isFarAhead = (): boolean => {
+      const octets = this.#onTheirWay.reduce((sum, each) => sum + each.octets, 0);
+      const mails = this.#onTheirWay.reduce((sum, each) => sum + each.mails, 0);
+      return octets > bytesAheadMax || mails > this.#mailsAheadMax;
+    };
+    while (this.#onTheirWay.length >= deliveriesMax || isFarAhead()) {
       const [oldest] = this.#onTheirWay;
       await oldest?.made;
       this.#onTheirWay.shift();
@@ -194,7 +199,8 @@ class ShareReader {
     const made = this.#deliver(this.#latest, ranks, records, place);
     // Whoever waits next hears of it.
     made.catch(() => undefined);
-    this.#onTheirWay.push({ made, octets: part.reduce((sum, { raw }) => sum + raw.octets.length, 0) });
+    const octets = part.reduce((sum, { raw }) => sum + raw.octets.length, 0);
+    this.#onTheirWay.push({ made, octets, mails: part.length });
   }
 
   async #deliver(

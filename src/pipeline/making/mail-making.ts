@@ -12,8 +12,8 @@ export interface MailsBegun {
 }
 
 export interface MailMaking {
-  /** So many deliveries of records may be on their way: more where they are made while others are read. */
-  readonly deliveriesMax: number;
+  /** So many mails may be on their way to their delivery: more where they are made while others are read. */
+  readonly mailsAheadMax: number;
   /**
    * `files` is the series that the mails were seen in. Resolves when there was room for all of them: then their octets
    * are released, and whoever reads may go on. One caller at a time.
@@ -24,7 +24,7 @@ export interface MailMaking {
 }
 
 export class MakingHere implements MailMaking {
-  readonly deliveriesMax = 2;
+  readonly mailsAheadMax = pipelineLimits.deliveryMails;
   readonly #maker: MailMaker;
   readonly #buffers = new SpareBuffer();
   readonly #inHand = new WorkInHand(pipelineLimits.mailsInHandMax, pipelineLimits.mailBytesInHandMax);

@@ -17,7 +17,7 @@ import { type Parcel, packParcel, parcelsOf, unpackMade } from './parcel.ts';
 import { WorkInHand } from './work-in-hand.ts';
 
 export class MakerThreads implements MailMaking {
-  readonly deliveriesMax = 16;
+  readonly mailsAheadMax = pipelineLimits.mailsMadeAheadMax;
   readonly #threads: readonly Thread[];
   readonly #blocks = new BlockPool(pipelineLimits.mailBytesInHandMax);
   readonly #inHand = new WorkInHand(pipelineLimits.parcelsInHandMax, pipelineLimits.mailBytesInHandMax);
