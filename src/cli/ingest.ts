@@ -4,6 +4,7 @@ import { runJob } from '../pipeline/ingest.ts';
 import type { Job } from '../pipeline/job.ts';
 import { exitStatus, type Report } from '../pipeline/report.ts';
 import type { IngestRequest } from './arguments.ts';
+import { counted } from './counted.ts';
 import { dayOf } from './day.ts';
 import type { Log } from './log.ts';
 import type { Settings } from './options.ts';
@@ -83,8 +84,4 @@ export function tellOutcome(report: Report, log: Log): void {
   const mail = `${counted(added, 'new mail')}${completed > 0 ? `, ${completed} completed` : ''}`;
   const text = `${day}: ${counted(captures.read, 'capture')} read, ${mail}`;
   log.event('run.done', text, { day, captures: captures.read, added, completed, seconds });
-}
-
-export function counted(value: number, noun: string): string {
-  return `${value} ${noun}${value === 1 ? '' : 's'}`;
 }

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MailprocError } from '../../core/errors.ts';
 import { mysqlLimits } from '../../core/limits.ts';
+import { hasStandBy } from './config/settings.ts';
 import type { MysqlConnection } from './connection.ts';
 import { mysqlError, troubleOf } from './mysql-error.ts';
 import { Pool } from './pool.ts';
@@ -80,7 +81,7 @@ export class DataHostConnections {
   }
 
   get hasStandBy(): boolean {
-    return this.#masters.length > 1 && this.#settings.switchType !== -1;
+    return hasStandBy(this.#settings);
   }
 
   /** Beats in the background where there is more than one server; does not keep the process alive. */

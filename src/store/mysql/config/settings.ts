@@ -12,6 +12,11 @@ export const defaultPort = 3306;
 
 export const defaultMaxConnections = 8;
 
+/** Whether another server would take the writes over. */
+export function hasStandBy({ writeHosts, switchType }: DataHost): boolean {
+  return writeHosts.length > 1 && switchType !== -1;
+}
+
 /** The statement of each switchType: what it must tell of a server. */
 export function defaultHeartbeat(switchType: DataHost['switchType']): DataHost['heartbeat'] {
   const statements = {

@@ -5,6 +5,7 @@
 import type { MailprocError } from '../../../core/errors.ts';
 import { type Diagnosis, type Finding, joined } from '../../finding.ts';
 import { readActiveHosts } from '../active-host.ts';
+import { hasStandBy } from '../config/settings.ts';
 import { MysqlConnection } from '../connection.ts';
 import { mysqlError } from '../mysql-error.ts';
 import type { ClusterSettings, DataHost } from '../types.ts';
@@ -102,10 +103,9 @@ async function examine(post: Post, options: DoctorOptions): Promise<Visit> {
 /** A store without its active master, and without one that could take over, cannot be used. */
 function unreachable(post: Post, error: MailprocError): Finding {
   const { server, role, dataHost } = post;
-  const isAlone = dataHost.writeHosts.length === 1 || dataHost.switchType === -1;
   return {
     code: error.code === 'store.access-denied' ? 'mysql.login' : 'mysql.unreachable',
-    weight: role === 'active master' && isAlone ? 'unreachable' : 'problem',
+    weight: role === 'active master' && !hasStandBy(dataHost) ? 'unreachable' : 'problem',
     about: server.name,
     what: `${error.message.replace(/^connect: /, '')} (${role} of data host ${dataHost.name}, user ${server.user})`,
     remedy: error.hint ?? 'start the server, and check its address',

@@ -3,6 +3,7 @@
  * the other one took in its place, and replication lays it over them: a mail is less than it was, or gone.
  */
 import type { Finding } from '../../finding.ts';
+import { hasStandBy } from '../config/settings.ts';
 import { nameOf } from './server-findings.ts';
 import type { Examined } from './server-status.ts';
 
@@ -13,7 +14,7 @@ export function failoverFindings(posts: readonly Examined[]): Finding[] {
 }
 
 function canLoseItsPlace({ dataHost, status }: Examined): boolean {
-  return dataHost.writeHosts.length > 1 && dataHost.switchType !== -1 && status.galera === undefined;
+  return hasStandBy(dataHost) && status.galera === undefined;
 }
 
 function lossFindings(post: Examined): Finding[] {

@@ -1,6 +1,7 @@
 /** What is wrong between the servers of a data host: rows that a failover would lose, or readers would not see. */
 import { doctorLimits } from '../../../core/limits.ts';
 import type { Finding } from '../../finding.ts';
+import { hasStandBy } from '../config/settings.ts';
 import type { Row } from '../connection.ts';
 import { nameOf } from './server-findings.ts';
 import type { Examined } from './server-status.ts';
@@ -151,7 +152,7 @@ function followingFindings(post: Examined): Finding[] {
   }
   const isMaster = post.role !== 'replica';
   if (replication.length > 0) return replication.flatMap((status) => stateFindings(post, status));
-  if (isMaster && (post.dataHost.writeHosts.length < 2 || post.dataHost.switchType === -1)) return [];
+  if (isMaster && !hasStandBy(post.dataHost)) return [];
   return [
     {
       code: 'mysql.replication-missing',
