@@ -41,7 +41,11 @@ export function matchReply(context: MatchContext): Match {
   for (;;) {
     const next = replies.peek();
     if (next === undefined) return context.serverFinished ? { kind: 'missing', count: 1 } : wait;
-    if (next.kind === 'gap') return matchAcrossGap(context);
+    if (next.kind === 'gap') {
+      const match = matchAcrossGap(context);
+      if (match === 'again') continue;
+      return match;
+    }
     if (context.lossy && stopsClient(first)) {
       if (context.clientMayGoOn) return wait;
       if (!isInTime(first, next, context.clientNext)) return { kind: 'missing', count: 1 };
@@ -74,7 +78,8 @@ function judgeUnexpected(context: MatchContext, first: Pending, reply: Reply): M
   return { kind: 'reply', reply };
 }
 
-function matchAcrossGap(context: MatchContext): Match {
+/** `again`: the hole was taken, and what is behind it is looked at as if there had been none. */
+function matchAcrossGap(context: MatchContext): Match | 'again' {
   const { pending, replies, serverFinished } = context;
   const behind: Reply[] = [];
   let next = replies.peek(1);
@@ -87,14 +92,14 @@ function matchAcrossGap(context: MatchContext): Match {
   if (reply === undefined) {
     if (moreMayCome) return wait;
     replies.take();
-    return next === undefined ? { kind: 'missing', count: pending.length } : matchReply(context);
+    return next === undefined ? { kind: 'missing', count: pending.length } : 'again';
   }
   if (!serverFinished && !context.clientReadUpTo(reply.seen)) return wait;
   // As many replies as there are commands tell more than one, and the same however they were cut.
   if (moreMayCome && behind.length < Math.min(pending.length, comparedMax)) return wait;
   const lost = countLost(pending, behind, context.clientNext);
   replies.take();
-  return lost === undefined || lost === 0 ? matchReply(context) : { kind: 'missing', count: lost };
+  return lost === undefined || lost === 0 ? 'again' : { kind: 'missing', count: lost };
 }
 
 /** Commands whose answers were lost, so that the replies behind the hole fit those that follow. */

@@ -285,3 +285,10 @@ for (const [name, turns, mails] of midstream) {
     everyWay(turns, (heard, way) => assert.deepEqual(told(heard), mails, way), { handshakeSeen: false });
   });
 }
+
+test('SmtpDecoder bears any number of holes in a row', () => {
+  const holes = Array.from({ length: 50_000 }, () => lost(server('250\r\n')));
+  const turns = [...conversation(start), client('NOOP\r\n'), ...holes, ...conversation(mail('one'))];
+  for (const [way, events] of cuts(turns).filter(([each]) => each !== 'per byte'))
+    assert.deepEqual(told(decode(events)), ['"text of one\\r\\n" one@example.net true whole'], way);
+});
