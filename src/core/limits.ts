@@ -136,6 +136,8 @@ export const dialogueLimits = {
   rereadBytesMax: 16 << 20,
   /** Octets behind a possible end that are compared with the replies. */
   lookAheadBytesMax: 4096,
+  /** SMTP: octets of replies that were read and not taken, kept for a layer that may begin before them. */
+  readAheadBytesMax: 64 << 10,
   /** First octets looked at to tell the protocol. */
   sniffBytesMax: 4096,
   /** Speeches and holes held meanwhile: they cost more than what they carry. */

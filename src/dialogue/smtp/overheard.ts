@@ -49,13 +49,13 @@ export class Overheard {
 
   /** Octets of both sides that wait. */
   get heldBytes(): number {
-    return this.client.heldBytes + this.replies.half.heldBytes;
+    return this.client.heldBytes + this.replies.heldBytes;
   }
 
   /** The octets of the event may change from now on. */
   settle(): void {
     this.client.settle();
-    this.replies.half.settle();
+    this.replies.settle();
   }
 
   /** Octets the client has sent so far, lost ones included. */
@@ -72,10 +72,10 @@ export class Overheard {
     this.replies.finish();
   }
 
-  /** All that was not read, and the end of the connection if it was heard: for the layer that begins. */
+  /** All that was not understood, and the end of the connection if it was heard: for the layer that begins. */
   takeRest(): readonly StreamEvent[] {
+    this.replies.unread();
     const rest = takeRest(this.client, this.replies.half, this.#closes);
-    this.replies.clear();
     this.#closes = [];
     this.#clientFinished = false;
     this.#serverFinished = false;
@@ -137,6 +137,11 @@ export class Overheard {
     const lineFeed = bytes.indexOf(0x0a);
     if (lineFeed < 0 && bytes.length < commandBytesLookedAt && !this.#clientFinished) return undefined;
     return looksLikeCommand(bytes.toString('latin1', 0, lineFeed < 0 ? bytes.length : lineFeed).trimEnd());
+  }
+
+  /** The client goes on with a record of a TLS handshake, RFC 8446 §5.1. */
+  get clientBeginsTls(): boolean {
+    return this.client.nextOctet === 0x16;
   }
 
   /** Octets of either side are missing: commands and replies need not come in pairs. */

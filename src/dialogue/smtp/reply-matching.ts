@@ -17,6 +17,8 @@ export interface MatchContext {
   readonly lossy: boolean;
   /** Where the client's next octets were seen; undefined where there are none, or a hole stands before them. */
   readonly clientNext: Sighting | undefined;
+  /** The client goes on as TLS begins. */
+  readonly clientBeginsTls: boolean;
   /** More octets of the client may come, and none wait to be read. */
   readonly clientMayGoOn: boolean;
   /** All that the client sent before `seen` is among the pending commands, or waits behind them. */
@@ -42,7 +44,7 @@ export function matchReply(context: MatchContext): Match {
     const next = replies.peek();
     if (next === undefined) return context.serverFinished ? { kind: 'missing', count: 1 } : wait;
     if (next.kind === 'gap') {
-      const match = matchAcrossGap(context);
+      const match = matchTls(context, next.seen) ?? matchAcrossGap(context);
       if (match === 'again') continue;
       return match;
     }
@@ -76,6 +78,14 @@ function judgeUnexpected(context: MatchContext, first: Pending, reply: Reply): M
   if (reply.code === 354 && !serverFinished && !context.clientReadUpTo(reply.seen)) return wait;
   replies.take();
   return { kind: 'reply', reply };
+}
+
+/** What a client that begins TLS has heard was a 220, and all behind it belongs to TLS: it is not looked at. */
+function matchTls({ pending, replies, clientBeginsTls }: MatchContext, gapSeen: Sighting): Match | undefined {
+  const [first] = pending;
+  if (first?.kind !== 'starttls' || !clientBeginsTls || isBefore(gapSeen, first.seen)) return undefined;
+  replies.take();
+  return { kind: 'missing', count: 1 };
 }
 
 /** `again`: the hole was taken, and what is behind it is looked at as if there had been none. */

@@ -3,6 +3,7 @@ import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting, StreamData, StreamGap } from '../../stream/types.ts';
 import { added, none, withoutFirst } from '../few.ts';
 import { HalfStream, type Line } from '../half-stream.ts';
+import { ReadAhead } from './read-ahead.ts';
 
 export interface Reply {
   readonly kind: 'reply';
@@ -31,6 +32,8 @@ const textLengthMax = 200;
 export class ReplyReader {
   readonly half = new HalfStream();
   #ready: (Reply | ReplyGap)[] = none;
+  /** The octets of what is ready, of the open reply, and of lines that are none. */
+  readonly #ahead = new ReadAhead();
   /** A reply whose last line has not come, as its lines so far have it. */
   #open: Reply | undefined;
   #finished = false;
@@ -64,12 +67,27 @@ export class ReplyReader {
   take(): Reply | ReplyGap | undefined {
     this.peek();
     const next = this.#ready[0];
+    if (next === undefined) return undefined;
     this.#ready = withoutFirst(this.#ready);
+    this.#ahead.taken(this.#ready.length === 0);
     return next;
   }
 
-  /** Forgets all that is unread: what follows belongs to another layer. */
-  clear(): void {
+  /** Octets that wait, read or not. */
+  get heldBytes(): number {
+    return this.half.heldBytes + this.#ahead.cost;
+  }
+
+  /** The octets of the event may change from now on. */
+  settle(): void {
+    this.half.settle();
+    this.#ahead.settle();
+  }
+
+  /** What was not taken counts as unread: it and what follows belong to another layer. */
+  unread(): void {
+    const ahead = this.#ahead.takeAll();
+    if (ahead.length > 0) this.half.putBack(ahead);
     this.#ready = none;
     this.#open = undefined;
     this.#finished = false;
@@ -79,8 +97,10 @@ export class ReplyReader {
     if (this.half.isEmpty) return false;
     const gap = this.half.takeGap();
     if (gap !== undefined) {
+      const before = this.#ready.length;
       this.#endOpenReply();
       this.#ready = added<Reply | ReplyGap>(this.#ready, { kind: 'gap', seen: gap.seen });
+      this.#ahead.addGap(gap, this.#ready.length - before);
       return true;
     }
     if (this.#mayBeOfLayer) return false;
@@ -88,9 +108,18 @@ export class ReplyReader {
     const cut = whole === undefined && (this.#finished || this.half.lineIsCutByGap);
     const line = cut ? this.half.takeFragment() : whole;
     if (line === undefined) return false;
-    if (this.#seams.length === 0) this.#readReply(line.latin1(4 + textLengthMax), line.last);
-    else for (const text of this.#splitAtSeam(line)) this.#readReply(text, line.last);
+    const seam = this.#takeSeam(line);
+    if (seam > 0) this.#readPart(line, 0, seam);
+    this.#readPart(line, seam, line.wireBytes);
     return true;
+  }
+
+  #readPart(line: Line, from: number, to: number): void {
+    const before = this.#ready.length;
+    const at = line.from + from;
+    const end = Math.min(at + 4 + textLengthMax, line.from + to, line.to);
+    this.#readReply(line.source.toString('latin1', at, end), line.last);
+    this.#ahead.addLine(line, from, to, this.#ready.length - before);
   }
 
   /** What is no reply behind a 220 may belong to the TLS that it lets begin: it is read when that is known. */
@@ -123,14 +152,16 @@ export class ReplyReader {
     this.#open = undefined;
   }
 
-  /** QUIRK: greetings without CRLF exist; the next reply then follows in another packet on the same line. */
-  #splitAtSeam(line: Line): string[] {
+  /**
+   * QUIRK: greetings without CRLF exist; the next reply then follows in another packet on the same line. Where it
+   * begins; 0 where the line is no more than one.
+   */
+  #takeSeam(line: Line): number {
+    if (this.#seams.length === 0) return 0;
     const text = line.latin1();
     const seam = this.#seams.find((at) => codeOf(text.slice(at)) !== undefined);
     this.#seams = [];
-    return seam !== undefined && codeOf(text) !== undefined
-      ? [text.slice(0, seam), text.slice(seam)]
-      : [text];
+    return seam !== undefined && codeOf(text) !== undefined ? seam : 0;
   }
 
   #noteSeam(event: StreamData): void {

@@ -284,10 +284,10 @@ export class SmtpDecoder implements DialogueDecoder {
   }
 
   #readHandshake(): boolean {
-    const { client, clientFinished } = this.#heard;
+    const { client, clientFinished, clientBeginsTls } = this.#heard;
     if (client.isEmpty && !clientFinished) return false;
     this.#reading = commands;
-    if (client.nextOctet === 0x16) this.#beginTls();
+    if (clientBeginsTls) this.#beginTls();
     return true;
   }
 

@@ -142,6 +142,10 @@ export class Unanswered implements MatchContext {
     return this.#heard.client.place?.seen;
   }
 
+  get clientBeginsTls(): boolean {
+    return this.#heard.clientBeginsTls;
+  }
+
   get clientMayGoOn(): boolean {
     return this.#heard.client.isEmpty && !this.#heard.clientFinished;
   }

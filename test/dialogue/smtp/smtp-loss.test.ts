@@ -11,7 +11,7 @@ import {
   server,
   type Turn,
 } from '../../support/conversation.ts';
-import { connection, type Heard, hear } from '../../support/dialogue.ts';
+import { connection, type Heard, hear, upgrades } from '../../support/dialogue.ts';
 
 function decode(events: readonly StreamEvent[]): Heard {
   const [open] = events;
@@ -286,9 +286,51 @@ for (const [name, turns, mails] of midstream) {
   });
 }
 
+/** What the decoder hands to the layer that begins, with what is said after that; undefined where none begins. */
+function handedOn(events: readonly StreamEvent[]): Record<'client' | 'server', string> | undefined {
+  const [open] = events;
+  const decoder = new SmtpDecoder(open?.kind === 'open' ? open.connection : connection, { trace: false });
+  for (const [index, event] of events.entries()) {
+    const [upgrade] = upgrades(hear(decoder, [event]));
+    if (upgrade === undefined) continue;
+    const sent = { client: '', server: '' };
+    for (const each of [...upgrade.rest, ...events.slice(index + 1)])
+      if (each.kind === 'data') sent[each.sender] += each.bytes.toString('latin1');
+    return sent;
+  }
+  return undefined;
+}
+
+test('SmtpDecoder leaves to TLS all that the server says behind a lost answer to STARTTLS, read or not', () => {
+  const answers = ['334\n\n', '250 ok\r\n250 ok\r\n.\r\n', 'no reply\r\n', '\x16\x03\x03\0\x02\n\n\x16'];
+  for (const answer of answers) {
+    const turns = [client('STARTTLS\n\x16'), lost(server('220 go\r\n')), server(answer)];
+    for (const [way, events] of cuts(turns).filter(([each]) => each !== 'server first'))
+      assert.deepEqual(handedOn(events), { client: '\x16', server: answer }, `${way}: ${answer}`);
+  }
+});
+
+test('SmtpDecoder lets TLS begin behind a lost answer to STARTTLS with what the client says next', () => {
+  const turns = [
+    client('STARTTLS\r\n'),
+    lost(server('220 go\r\n')),
+    client('\x16\x03\x01'),
+    server('\x16\x03\x03\n\n'),
+  ];
+  for (const [way, events] of cuts(turns, { close: 'none' }).filter(([each]) => each !== 'server first'))
+    assert.deepEqual(handedOn(events), { client: '\x16\x03\x01', server: '\x16\x03\x03\n\n' }, way);
+});
+
 test('SmtpDecoder bears any number of holes in a row', () => {
   const holes = Array.from({ length: 50_000 }, () => lost(server('250\r\n')));
   const turns = [...conversation(start), client('NOOP\r\n'), ...holes, ...conversation(mail('one'))];
   for (const [way, events] of cuts(turns).filter(([each]) => each !== 'per byte'))
     assert.deepEqual(told(decode(events)), ['"text of one\\r\\n" one@example.net true whole'], way);
+});
+
+test('SmtpDecoder reads ahead of STARTTLS no more than it gives back', () => {
+  const text = 'DATA\r\nx\n.\r\n.\r\nSTARTTLS\r\n\x16';
+  const turns = [client(text), server('354 \n250 \n220 \n250 x\r\n220 y\r\n')];
+  for (const [way, events] of cuts(turns).filter(([each]) => each !== 'server first'))
+    assert.deepEqual(handedOn(events), { client: '\x16', server: '250 x\r\n220 y\r\n' }, way);
 });
