@@ -168,7 +168,9 @@ function tellWithoutHint(sides: readonly Side[], final: boolean, { fromStart }: 
   // A sentence of somebody, caught in the middle, says nothing: what the other side answers may.
   const isNo = sides.some(({ state, foreign }) => state === 'no' && (fromStart || foreign !== undefined));
   const isDisagreed = fromStart && sides.every(({ state }) => state === 'heard');
-  return isNo || isDisagreed ? { kind: 'none', what } : undecided;
+  // Part of a line may become a word that counts all the same.
+  const isOpen = sides.some(({ state }) => state === 'open');
+  return (isNo && !isOpen) || isDisagreed ? { kind: 'none', what } : undecided;
 }
 
 /** Nobody said a word that decides: the port does, unless nothing of it is text. */

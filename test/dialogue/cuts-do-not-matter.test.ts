@@ -381,3 +381,14 @@ test('Conversation tells the protocol by as many octets as are held for it, not 
   });
   assert.deepEqual([...summaries], ['imap by port']);
 });
+
+test('Conversation hears the end of a line before what the other side said decides', () => {
+  const told = [
+    [server('\x05\x01\0a1 BAD\r\n'), lost(server(' ')), client('HELO \n'), client('\n')],
+    [client('P'), server('blah\r\n'), client('1 NOOP\r\n')],
+  ];
+  for (const [index, kind] of (['smtp', 'imap'] as const).entries())
+    overhearAll(told[index] ?? [], { server: elsewhere }, ({ summary }, cut) => {
+      if (!cut.endsWith('first')) assert.equal(summary.kind, kind, cut);
+    });
+});
