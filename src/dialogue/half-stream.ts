@@ -132,6 +132,14 @@ export class HalfStream {
     return piece?.kind === 'gap' ? { sequence: piece.sequence, seen: piece.seen } : this.place;
   }
 
+  /** Where the next unread octet was seen, be there gaps before it or not. */
+  get placeBehindGaps(): Place | undefined {
+    let index = this.#head;
+    while (this.#pieces[index]?.kind === 'gap') index++;
+    const piece = this.#pieces[index];
+    return piece?.kind === 'data' ? piece.placeOf(index === this.#head ? this.#offset : 0) : undefined;
+  }
+
   /** The gap that stands before the next octet, taken out. */
   takeGap(): StreamGap | undefined {
     const piece = this.#pieces[this.#head];

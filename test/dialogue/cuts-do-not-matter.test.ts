@@ -392,3 +392,22 @@ test('Conversation hears the end of a line before what the other side said decid
       if (!cut.endsWith('first')) assert.equal(summary.kind, kind, cut);
     });
 });
+
+test('SmtpDecoder judges an end in a hole by what the client said first behind it, though another hole stands before that', () => {
+  const greeted = [server('250-E'), client('DATA\n'), lost(client('o')), lost(client('w')), client('\n')];
+  const told: readonly (readonly Turn[])[] = [
+    [
+      ...[client('DATA\n'), lost(server('\n')), lost(client('l')), lost(client(' ')), client('BDAT 0\n')],
+      ...[server('250 '), server('354 \n'), client(' '), lost(client('L')), client('\r\n.\r\nr')],
+    ],
+    [
+      ...[...greeted, server('250 \n'), client('BDAT 1\nDa'), server('250\n'), client('\r\n.\r\n\n')],
+      ...[client('\n'), server('250 \n'), client('DATA\n'), server('354 \n')],
+    ],
+  ];
+  for (const [index, turns] of told.entries()) {
+    const ways = cuts(turns, { handshakeSeen: index === 0 }).filter(([way]) => !way.endsWith('first'));
+    const [first, ...others] = ways.map(([, events]) => shown(smtp, events));
+    for (const other of others) assert.deepEqual(other, first, `${index}`);
+  }
+});

@@ -64,6 +64,8 @@ export class DataText {
   #pieces: Piece[] = [];
   /** Octets of the text and of what was read beyond a candidate, lost ones included. */
   #length = 0;
+  /** Behind it nothing but holes was read. */
+  #octetsEnd = 0;
   /** Scanner offsets count no lost octets. */
   #lost = 0;
   /** Lines that begin with a dot. */
@@ -202,6 +204,13 @@ export class DataText {
     return { bytes, seen: piece.start.seen, endsInHole: hole !== undefined && length <= bytesMax };
   }
 
+  /** Where the first octets behind an end were seen, be there holes before them or not. */
+  seenBehind(end: EndOfData): Sighting | undefined {
+    if (end.after >= this.#octetsEnd) return undefined;
+    for (const piece of this.#behind(end)) if (piece.kind === 'data') return piece.start.seen;
+    return undefined;
+  }
+
   /**
    * The text up to `end`, or all of it where it broke off; `isInDoubt`: it may have ended before. Nothing can be
    * asked afterwards.
@@ -313,6 +322,7 @@ export class DataText {
     if (this.#pieces.length === 0) this.#pieces = [piece];
     else this.#pieces.push(piece);
     this.#length += length;
+    this.#octetsEnd = this.#length;
     if (this.#candidates.length === 0) this.#mergeBehind(looseAtEnd);
     else this.#settleSometimes();
   }

@@ -59,8 +59,8 @@ export function judgeCandidates(context: EndContext): EndVerdict {
     if (isBefore(reply.seen, end.seen)) break;
     const verdict = judgeCandidate(context, end, reply, allRead);
     if (verdict !== 'none') return verdict;
-    if (!allRead && text.dismissed === index && isKnown(peekBehind(context, end, commandBytesMax)))
-      text.dismissed++;
+    if (allRead || text.dismissed !== index || nextSeen(context, end) === undefined) continue;
+    if (isKnown(peekBehind(context, end, commandBytesMax))) text.dismissed++;
   }
   return 'none';
 }
@@ -86,7 +86,7 @@ function isKnown({ bytes, endsInHole }: Behind): boolean {
 
 function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRead: boolean): EndVerdict {
   const behind = peekBehind(context, end);
-  const next = behind.seen ?? context.client.place?.seen;
+  const next = behind.seen ?? nextSeen(context, end);
   const answeredFirst = next === undefined ? context.clientFinished : isBefore(reply.seen, next);
   if (answeredFirst && end.kind === 'gap') return end;
   const lines = completeLines(behind.bytes);
@@ -100,6 +100,11 @@ function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRe
     return fit === 'no' ? 'none' : end;
   }
   return startsCommand ? compareWithReplies(context, context.strictEnd, end, lines, reply) : 'none';
+}
+
+/** What the client said first behind a possible end, be there holes before it or not. */
+function nextSeen({ text, client }: EndContext, end: EndOfData): Sighting | undefined {
+  return text.seenBehind(end) ?? client.placeBehindGaps?.seen;
 }
 
 /** Behind part of a line nobody can tell: more of it may make it something else. */
