@@ -90,6 +90,11 @@ test('SmtpDecoder leaves a 354 to the DATA that it can only answer', () => {
   assert.deepEqual(heard(turns, smtp), ['dialogue.reply-missing', '"\\r\\n" true [] at 1006 of null']);
 });
 
+test('SmtpDecoder does not leave a 354 to a DATA that came after it', () => {
+  const turns = [server('354 x\r\n'), ...['EHLO x\r\n', 'DATA\r\n', 'EHLO x\r\n'].map(client)];
+  for (const [way, events] of cuts(turns)) assert.deepEqual(shown(smtp, events), [], way);
+});
+
 test('SmtpDecoder judges an end in a hole by all that was said behind it', () => {
   const turns = [
     client('data\n'),

@@ -72,7 +72,8 @@ function judgeUnexpected(context: MatchContext, first: Pending, reply: Reply): M
     if (following?.kind === 'reply' && following.code === 354) return 'drop';
   }
   const isSilent = first.kind === 'command' && first.command.verb === '';
-  const laterFits = pending.slice(1).some((later) => later.kind === 'data' && reply.code === 354);
+  const mayBeFor = ({ kind, seen }: Pending): boolean => kind === 'data' && !isBefore(reply.seen, seen);
+  const laterFits = reply.code === 354 && pending.slice(1).some(mayBeFor);
   if (isSilent || laterFits) return { kind: 'missing', count: 1 };
   // It may be the answer to a DATA that waits to be read.
   if (reply.code === 354 && !serverFinished && !context.clientReadUpTo(reply.seen)) return wait;
