@@ -121,6 +121,15 @@ test('Pop3Decoder knows the end of a mail behind a hole, octet by octet, too', (
   assert.deepEqual(heard(turns, pop3), ['"abc" false [{"offset":3,"length":4}] at 1011 of null']);
 });
 
+test('Pop3Decoder takes the end behind a hole as a whole, though every octet of it comes alone', () => {
+  const turns = [server('+OK\r\n+OK \r\nA: b\r\n'), lost(server('n')), server('.\r\n')];
+  const lines = new Set<string>();
+  overhearAll(turns, { server: { ...elsewhere, port: 110 } }, ({ traces }) =>
+    lines.add(traces.map(({ text }) => text).join()),
+  );
+  assert.deepEqual([...lines], ['+OK,+OK ']);
+});
+
 test('Pop3Decoder knows the place of an empty mail', () => {
   const turns = [server('+OK\r\n'), client('RETR 1\r\n'), server('+OK\r\n.\r\n'), client('QUIT\r\n')];
   assert.deepEqual(heard(turns, pop3), ['"" true [] at 1011 of null']);

@@ -345,7 +345,7 @@ export class Pop3Decoder implements DialogueDecoder {
     // The end of the mail sent in a packet of its own is as good as an end.
     const start = this.#server.peek(endAndAnswerBytes).toString('latin1');
     if (start !== '.\r\n' && !/^\.\r\n(?:\+OK|-ERR)/.test(start)) return;
-    this.#server.takeRun(3);
+    for (let left = '.\r\n'.length; left > 0; ) left -= this.#server.takeRun(left)?.bytes.length ?? left;
     this.#endMail(within.mail, true);
   }
 
