@@ -45,6 +45,7 @@ export class RecordReader {
   /** Octets of the holes between the runs. */
   #lost = 0;
   #isSearching = false;
+  #isEnded = false;
   /** Where the record ends that a hole cut, as its header said: the next one begins there. */
   #resumeAt: number | undefined;
 
@@ -58,6 +59,11 @@ export class RecordReader {
     this.#received += length;
     this.#lost += length;
     this.#runs.push(new OctetQueue(this.#received));
+  }
+
+  /** No more octets come: what looks like a header of more than there are is none. */
+  end(): void {
+    this.#isEnded = true;
   }
 
   /** Octets that were received or lost since the beginning. */
@@ -125,9 +131,12 @@ export class RecordReader {
     return run.length >= HEADER_BYTES && headerLength(run, 0) === undefined;
   }
 
-  /** A candidate that is complete, or undefined while the first one is not; at a hole the incomplete are passed. */
+  /**
+   * A candidate that is complete, or undefined while the first one is not; at a hole and at the end the incomplete are
+   * passed.
+   */
   #search(run: OctetQueue): TlsRecord | undefined {
-    const isEnded = this.#runs.length > 1;
+    const isEnded = this.#runs.length > 1 || this.#isEnded;
     let at = 0;
     let complete: number | undefined;
     for (; at + HEADER_BYTES <= run.length; at++) {

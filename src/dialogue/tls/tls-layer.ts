@@ -271,15 +271,23 @@ export class TlsLayer implements Layer {
     if (event.side !== 'both') {
       const half = this.#halves[event.side];
       half.pendingClose = event;
-      if (!half.isWaiting) yield* this.#end(half);
+      yield* this.#readToEnd(half);
       return;
     }
     const { client, server } = this.#halves;
+    yield* this.#readToEnd(client);
+    yield* this.#readToEnd(server);
     if (client.openedCount + server.openedCount === 0) yield* this.#giveUp('the handshake did not end');
     yield* this.#end(client);
     yield* this.#end(server);
     this.#mode = 'encrypted';
     yield event;
+  }
+
+  /** Behind a loss, records may stand behind what looked like one that is still to come. */
+  *#readToEnd(half: TlsHalf): Generator<LayerEvent> {
+    half.reader.end();
+    yield* this.#drain(half);
   }
 
   /** Nothing more will come of this direction, and nothing that it waits for. */

@@ -44,6 +44,15 @@ describe('RecordReader', () => {
     assert.equal(reader.next()?.seen.frame, 15);
   });
 
+  it('RecordReader.next waits for a candidate that is not complete until the end, and passes it then', () => {
+    const reader = new RecordReader();
+    reader.gap(10);
+    reader.append(Buffer.concat([Buffer.from([0x55, 23, 3, 3, 0x40, 0]), record(100)]), sighting(1));
+    assert.deepEqual(readAll(reader), []);
+    reader.end();
+    assert.deepEqual(readAll(reader), [[16, 100]]);
+  });
+
   it('RecordReader.next resumes behind the record that a hole cut', () => {
     const reader = new RecordReader();
     const bytes = Buffer.concat([record(100), record(100), record(100)]);
