@@ -90,6 +90,15 @@ test('SmtpDecoder leaves a 354 to the DATA that it can only answer', () => {
   assert.deepEqual(heard(turns, smtp), ['dialogue.reply-missing', '"\\r\\n" true [] at 1006 of null']);
 });
 
+test('SmtpDecoder doubts an end by what is known when it is found, not by replies to come', () => {
+  const text = [client('DATA\n'), client('\n.\nMAIL FROM:\r\n.\r\n'), server('354 '), server('252\n250\n')];
+  const turns = [client('\r\n.\r\n'), lost(server('\n')), ...text];
+  for (const [way, events] of cuts(turns, { handshakeSeen: false })) {
+    const last = shown(smtp, events).at(-1);
+    assert.equal(last, '"\\n.\\nMAIL FROM:\\r\\n" false [{"offset":15}] at 1011 of null', way);
+  }
+});
+
 test('SmtpDecoder does not leave a 354 to a DATA that came after it', () => {
   const turns = [server('354 x\r\n'), ...['EHLO x\r\n', 'DATA\r\n', 'EHLO x\r\n'].map(client)];
   for (const [way, events] of cuts(turns)) assert.deepEqual(shown(smtp, events), [], way);

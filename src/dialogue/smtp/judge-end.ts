@@ -162,7 +162,9 @@ function compareWithReplies(
 export function isEndInDoubt(context: EndContext, strictEnd: StrictEnd): boolean {
   const { text, replies } = context;
   const strict = readingFits(strictEnd.lines, replies, strictEnd.isAll);
-  const isCounted = replies.peek()?.kind !== 'gap';
+  const reply = replies.peek();
+  // Behind one that answers no end, more replies tell nothing: they are not awaited.
+  const isCounted = reply?.kind === 'reply' && isFinal(reply);
   if (isCounted && strict === 'yes') return false;
   return text.candidates.some((end) => {
     const lines = completeLines(peekBehind(context, end).bytes);
