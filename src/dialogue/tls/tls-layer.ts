@@ -175,6 +175,8 @@ export class TlsLayer implements Layer {
       return awaitsServer || this.#handshake.awaitsEarlyDataAnswer;
     }
     const changesKeys = record.type === CONTENT_TYPE.changeCipherSpec && !this.#handshake.isTls13;
+    // Chance octets behind a loss must not be waited for: keys for them would never come.
+    if (record.isCandidate && !looksPlain(record)) return false;
     return changesKeys && this.#handshake.hasHello('client') && !half.expectsKeys;
   }
 

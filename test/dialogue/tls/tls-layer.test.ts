@@ -266,6 +266,23 @@ describe('TlsLayer after octets were lost', () => {
     }
   });
 
+  it('TlsLayer does not wait for the keys of what looks like a ChangeCipherSpec behind a loss', async () => {
+    const session = await generateSession({ ...CHATTY, version: 'TLSv1.2', ciphers: 'AES128-SHA' });
+    const answers = session.events.filter(({ sender, bytes }) => sender === 'server' && bytes.length < 1000);
+    const answer = answers.at(-8);
+    assert.ok(answer && answer.bytes.length > 700);
+    const bytes = Buffer.from(answer.bytes);
+    bytes.set([20, 3, 3, 0, 10], 100);
+    const events = session.events.map((event) => (event === answer ? { ...event, bytes } : event));
+    const before = events
+      .slice(0, session.events.indexOf(answer))
+      .filter(({ sender }) => sender === 'server');
+    const from = before.reduce((sum, event) => sum + event.bytes.length, 0);
+    const outcome = feed(layerFor(session), withHole(events, 'server', from, 60));
+    assert.equal(session.server.length - outcome.server.length, 700);
+    assert.deepEqual(outcome.notes, []);
+  });
+
   it('TlsLayer reports the session as encrypted when a hello was lost', async () => {
     const session = await generateSession();
     for (const sender of ['client', 'server'] as const) {
