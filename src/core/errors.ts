@@ -20,3 +20,18 @@ export class MailprocError extends Error {
     this.hint = options.hint;
   }
 }
+
+/** A `MailprocError` on its way from one thread to another: errors lose what is their own when they are cloned. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
+export function failureOf({ code, message, hint }: MailprocError): Failure {
+  return { code, message, hint };
+}
+
+export function errorOf({ code, message, hint }: Failure): MailprocError {
+  return new MailprocError(code, message, hint === undefined ? {} : { hint });
+}

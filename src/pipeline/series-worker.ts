@@ -1,7 +1,7 @@
 /** A worker thread: reads one share after the other for the thread that started it, see `SeriesWorkers`. */
 import { strict as assert } from 'node:assert';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { MailprocError } from '../core/errors.ts';
+import { failureOf, MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
 import { factsOf } from '../store/row.ts';
 import { packDelivery } from './packed-delivery.ts';
@@ -88,7 +88,7 @@ class SeriesWorker implements ShareReceiver {
       if (signal.aborted && error === signal.reason) {
         this.#send({ kind: 'stopped' });
       } else if (error instanceof MailprocError) {
-        this.#send({ kind: 'failed', code: error.code, message: error.message, hint: error.hint });
+        this.#send({ kind: 'failed', failure: failureOf(error) });
       } else {
         throw error;
       }

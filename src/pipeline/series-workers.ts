@@ -4,7 +4,7 @@
  */
 import { strict as assert } from 'node:assert';
 import { Worker } from 'node:worker_threads';
-import { MailprocError } from '../core/errors.ts';
+import { errorOf, type MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
 import { unpackDelivery } from './packed-delivery.ts';
 import type { SeriesSummary } from './series-reader.ts';
@@ -119,12 +119,9 @@ class SeriesThread {
       case 'reads-on':
         this.#answer(this.#receiver?.readsOn(message.isWanted), (isWanted) => ({ kind: 'agreed', isWanted }));
         return;
-      case 'failed': {
-        const { code, message: text, hint } = message;
-        const error = new MailprocError(code, text, hint === undefined ? {} : { hint });
-        this.#settle({ kind: 'failed', error });
+      case 'failed':
+        this.#settle({ kind: 'failed', error: errorOf(message.failure) });
         return;
-      }
       case 'done':
         this.#receiver?.end();
         this.#settle(message);

@@ -1,4 +1,5 @@
 /** What the thread of a run and its workers say to each other. All of it is plain data that can be cloned. */
+import type { Failure } from '../core/errors.ts';
 import type { PackedDelivery } from './packed-delivery.ts';
 import type { SeriesSummary } from './series-reader.ts';
 import type { SeriesTask } from './share-reader.ts';
@@ -19,9 +20,4 @@ export type FromWorker =
   | { readonly kind: 'done'; readonly summary: SeriesSummary }
   | { readonly kind: 'stopped' }
   /** The operator's trouble, see `MailprocError`. */
-  | {
-      readonly kind: 'failed';
-      readonly code: string;
-      readonly message: string;
-      readonly hint: string | undefined;
-    };
+  | { readonly kind: 'failed'; readonly failure: Failure };

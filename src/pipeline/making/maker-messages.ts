@@ -1,5 +1,6 @@
 /** What a thread that makes mails and the one that started it say to each other. All of it can be cloned. */
 import type { CaptureFile } from '../../capture/types.ts';
+import type { Failure } from '../../core/errors.ts';
 import type { MailOutputs } from './mail-maker.ts';
 import type { MadeParcel, Parcel } from './parcel.ts';
 
@@ -20,10 +21,4 @@ export type FromMaker =
   /** The parcel's block comes back. */
   | { readonly kind: 'made'; readonly number: number; readonly made: MadeParcel }
   /** The operator's trouble, see `MailprocError`. */
-  | {
-      readonly kind: 'failed';
-      readonly number: number;
-      readonly code: string;
-      readonly message: string;
-      readonly hint: string | undefined;
-    };
+  | { readonly kind: 'failed'; readonly number: number; readonly failure: Failure };

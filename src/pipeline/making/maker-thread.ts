@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { CaptureFile } from '../../capture/types.ts';
 import { ZoneClock } from '../../core/clock.ts';
-import { MailprocError } from '../../core/errors.ts';
+import { failureOf, MailprocError } from '../../core/errors.ts';
 import { adaptHeapGrowth } from '../memory/heap-growth.ts';
 import { MailMaker } from './mail-maker.ts';
 import type { FromMaker, MakerSetting, ToMaker } from './maker-messages.ts';
@@ -34,8 +34,7 @@ class MakerThread {
       this.#send({ kind: 'made', number, made }, [made.octets, ...made.records.blocks]);
     } catch (error) {
       if (!(error instanceof MailprocError)) throw error;
-      const { code, message, hint } = error;
-      this.#send({ kind: 'failed', number, code, message, hint });
+      this.#send({ kind: 'failed', number, failure: failureOf(error) });
     }
   }
 

@@ -5,7 +5,7 @@
 import { strict as assert } from 'node:assert';
 import { Worker } from 'node:worker_threads';
 import type { CaptureFile } from '../../capture/types.ts';
-import { MailprocError } from '../../core/errors.ts';
+import { errorOf, type MailprocError } from '../../core/errors.ts';
 import { pipelineLimits } from '../../core/limits.ts';
 import type { RawMessage } from '../../dialogue/types.ts';
 import { workerDied } from '../worker-died.ts';
@@ -120,8 +120,7 @@ class Thread {
       order.resolve(unpackMade(message.made));
       return;
     }
-    const { code, message: text, hint } = message;
-    order.reject(new MailprocError(code, text, hint === undefined ? {} : { hint }));
+    order.reject(errorOf(message.failure));
   }
 
   /** Only a mistake of ours, or too little memory, ends a thread. */

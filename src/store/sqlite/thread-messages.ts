@@ -1,4 +1,5 @@
 /** What a sink and its thread say to each other. All of it is plain data that can be cloned. */
+import type { Failure } from '../../core/errors.ts';
 import type { Stored } from '../sink.ts';
 import type { PackedMails } from './sqlite-mail.ts';
 
@@ -17,9 +18,4 @@ export type ToThread =
 export type FromThread =
   | { readonly kind: 'stored'; readonly stored: Stored }
   /** The operator's trouble, see `MailprocError`. */
-  | {
-      readonly kind: 'failed';
-      readonly code: string;
-      readonly message: string;
-      readonly hint: string | undefined;
-    };
+  | { readonly kind: 'failed'; readonly failure: Failure };

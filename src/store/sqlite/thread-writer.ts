@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { MailprocError } from '../../core/errors.ts';
+import { errorOf, MailprocError } from '../../core/errors.ts';
 import { storeLimits } from '../../core/limits.ts';
 import type { MailRecord } from '../../record/types.ts';
 import type { Stored } from '../sink.ts';
@@ -66,8 +66,7 @@ export class ThreadWriter {
       waiting?.resolve(message.stored);
       return;
     }
-    const { code, message: text, hint } = message;
-    waiting?.reject(new MailprocError(code, text, hint === undefined ? {} : { hint }));
+    waiting?.reject(errorOf(message.failure));
   }
 
   /** Only a mistake of ours, or too little memory, ends a thread. */

@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { Database } from 'libsql';
-import { MailprocError } from '../../core/errors.ts';
+import { failureOf, MailprocError } from '../../core/errors.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { openDatabase } from './open-database.ts';
 import { sqliteError } from './sqlite-error.ts';
@@ -42,7 +42,7 @@ class WriterThread {
       });
     } catch (error) {
       if (!(error instanceof MailprocError)) throw error;
-      this.#send({ kind: 'failed', code: error.code, message: error.message, hint: error.hint });
+      this.#send({ kind: 'failed', failure: failureOf(error) });
     }
   }
 
