@@ -48,10 +48,9 @@ export class KnownMails {
 
   /** The row of `key` as the store holds it from now on; returns the one it replaces. */
   remember(key: string, mail: KnownMail): KnownMail | undefined {
-    const before = this.#mails.get(key);
+    const before = this.#mails.set(key, mail);
     if (before !== undefined) this.#count(before, -1);
     this.#count(mail, 1);
-    this.#mails.set(key, mail);
     this.#lastId = Math.max(this.#lastId, mail.id);
     return before;
   }

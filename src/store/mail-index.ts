@@ -3,7 +3,7 @@
  * times as much, and a file of NDJSON may hold the mails of years.
  */
 import { hash } from 'node:crypto';
-import { type Protocol, protocols } from './row.ts';
+import type { Protocol } from './row.ts';
 
 export interface KnownMail {
   readonly id: number;
@@ -18,6 +18,8 @@ export interface KnownMail {
 /** Entries are held in blocks of so many: what is full is never copied again. */
 const blockEntries = 1 << 14;
 const keyWords = 4;
+/** Hexadecimal digits of 32 bits. */
+const wordDigits = 8;
 /** A rank nobody has: the entry of a mail that was forgotten. */
 const forgottenRank = -1;
 
@@ -35,11 +37,9 @@ export class MailIndex {
   #entries = 0;
   /** Number of an entry and 1, or 0; open addressing, at most three quarters full. */
   #slots = new Uint32Array(1024);
-  readonly #key = Buffer.alloc(4 * keyWords);
-  readonly #words = new Uint32Array(this.#key.buffer, this.#key.byteOffset, keyWords);
+  /** The key that is looked for. */
+  readonly #words = new Uint32Array(keyWords);
   readonly #tables: Pick<KnownMail, 'protocol' | 'day'>[] = [];
-  /** Numbers of tables by protocol and day. */
-  readonly #tableNumbers = new Map<string, number>();
 
   get(key: string): KnownMail | undefined {
     this.#readKey(key);
@@ -47,12 +47,15 @@ export class MailIndex {
     return entry === 0 ? undefined : this.#read(entry - 1);
   }
 
-  set(key: string, mail: KnownMail): void {
+  /** Returns what was known of `key` before. */
+  set(key: string, mail: KnownMail): KnownMail | undefined {
     this.#readKey(key);
     const slot = this.#slotOf();
     const entry = this.#slots[slot] ?? 0;
+    const before = entry === 0 ? undefined : this.#read(entry - 1);
     if (entry > 0) this.#write(entry - 1, mail);
     else this.#add(slot, mail);
+    return before;
   }
 
   /** The entry stays for when the mail comes again. */
@@ -64,8 +67,18 @@ export class MailIndex {
 
   /** Sets `#words`. Keys are 32 hexadecimal digits; a library may be given others. */
   #readKey(key: string): void {
-    const isUsual = key.length === 2 * this.#key.length && this.#key.write(key, 'hex') === this.#key.length;
-    if (!isUsual) hash('sha256', key, 'buffer').copy(this.#key, 0, 0, this.#key.length);
+    const isUsual = key.length === keyWords * wordDigits && this.#readDigits(key);
+    if (!isUsual) this.#readDigits(hash('sha256', key));
+  }
+
+  /** false where one of the first digits is none. */
+  #readDigits(key: string): boolean {
+    for (let index = 0; index < keyWords; index++) {
+      const word = hexWord(key, index * wordDigits);
+      if (word < 0) return false;
+      this.#words[index] = word;
+    }
+    return true;
   }
 
   /** Where the entry of `#words` is, or an empty slot where it belongs. */
@@ -83,7 +96,10 @@ export class MailIndex {
   #isKeyOf(entry: number): boolean {
     const { keys } = this.#blockOf(entry);
     const start = (entry % blockEntries) * keyWords;
-    return this.#words.every((word, index) => keys[start + index] === word);
+    for (let index = 0; index < keyWords; index++) {
+      if (keys[start + index] !== this.#words[index]) return false;
+    }
+    return true;
   }
 
   #blockOf(entry: number): Block {
@@ -134,13 +150,24 @@ export class MailIndex {
     return { id: block.ids[index] ?? 0, rank, protocol, day, offset: block.offsets[index] ?? 0 };
   }
 
+  /** Looked for from the end: a run writes one day, and days are few. */
   #tableNumber(protocol: Protocol, day: string): number {
-    const name = `${protocols.indexOf(protocol)} ${day}`;
-    const known = this.#tableNumbers.get(name);
-    if (known !== undefined) return known;
-    this.#tableNumbers.set(name, this.#tables.length);
-    return this.#tables.push({ protocol, day }) - 1;
+    const number = this.#tables.findLastIndex((table) => table.protocol === protocol && table.day === day);
+    return number < 0 ? this.#tables.push({ protocol, day }) - 1 : number;
   }
+}
+
+/** Eight hexadecimal digits of `key` from `start` on, of either case, as a number; -1 where one is none. */
+function hexWord(key: string, start: number): number {
+  let word = 0;
+  for (let index = start; index < start + wordDigits; index++) {
+    const code = key.charCodeAt(index);
+    const letter = (code | 0x20) - 0x61;
+    const digit = code >= 0x30 && code <= 0x39 ? code - 0x30 : letter >= 0 && letter < 6 ? letter + 10 : -1;
+    if (digit < 0) return -1;
+    word = word * 16 + digit;
+  }
+  return word;
 }
 
 function newBlock(): Block {
