@@ -59,9 +59,9 @@ export function tellProtocol(openings: Openings, circumstances: Circumstances): 
   if (wrapper !== undefined && wrapper !== 'maybe') return wrapper;
   if (wrapper === 'maybe' && !openings.final) return undecided;
   if (client.length === 0 && !openings.final && mayBeProxyAnswer(server)) return undecided;
-  const { final } = openings;
-  const ofServer = hearSide(server, 'server', circumstances, final);
-  const ofClient = hearSide(client, 'client', circumstances, final);
+  const isDue = openings.final || portDecides(openings, circumstances);
+  const ofServer = hearSide(server, 'server', circumstances, isDue);
+  const ofClient = hearSide(client, 'client', circumstances, isDue);
   const sides = [ofServer, ofClient];
   const heard = ofClient.heard.length === 0 ? ofServer.heard : [...ofServer.heard, ...ofClient.heard];
   const foreign = ofServer.foreign ?? ofClient.foreign;
@@ -71,7 +71,12 @@ export function tellProtocol(openings: Openings, circumstances: Circumstances): 
   if (openings.final && client.length + server.length === 0) return { kind: 'none', what: 'nothing said' };
   return circumstances.hint === undefined
     ? tellWithoutHint(sides, openings.final, circumstances)
-    : tellByPort(sides, openings, circumstances.hint, circumstances);
+    : tellByPort(sides, isDue, circumstances.hint, circumstances);
+}
+
+/** One side has said all that a phrase needs: what stands of the other one's line is all that counts of it. */
+function portDecides({ client, server }: Openings, { hint }: Circumstances): boolean {
+  return hint !== undefined && Math.max(client.length, server.length) >= openingBytesMax;
 }
 
 function wrapperOf(
@@ -176,12 +181,11 @@ function tellWithoutHint(sides: readonly Side[], final: boolean, { fromStart }: 
 /** Nobody said a word that decides: the port does, unless nothing of it is text. */
 function tellByPort(
   sides: readonly Side[],
-  openings: Openings,
+  isDue: boolean,
   hint: MailProtocol,
   { hintIsOfClient, rolesKnown }: Circumstances,
 ): Verdict {
-  const heardBytes = Math.max(openings.client.length, openings.server.length);
-  if (!openings.final && heardBytes < openingBytesMax) return undecided;
+  if (!isDue) return undecided;
   const spoken = sides.filter(({ state }) => state !== 'silent');
   if (spoken.every(({ isText }) => !isText)) return { kind: 'none', what: binary };
   return { kind: 'mail', protocol: hint, evidence: 'port', reversed: hintIsOfClient && !rolesKnown };

@@ -142,6 +142,13 @@ test('tellProtocol waits for 512 octets of a mail port before the port decides, 
   assert.equal(show(tell({ hint: 'smtp', server: 'x'.repeat(512) })), 'smtp by port');
 });
 
+test('tellProtocol hears what stands of a line when the other side makes the port decide, however much that said', () => {
+  for (const length of [511, 512, 5000]) {
+    const verdict = show(tell({ hint: 'smtp', client: 'PASS ', server: `+OK\r\n${'x'.repeat(length - 5)}` }));
+    assert.equal(verdict, length < 512 ? 'undecided' : 'pop3 by both');
+  }
+});
+
 test('tellProtocol gives up a line without end at 512 octets', () => {
   assert.equal(show(tell({ server: 'x'.repeat(511) })), 'undecided');
   assert.equal(show(tell({ server: 'x'.repeat(512) })), 'none: unknown text protocol');
