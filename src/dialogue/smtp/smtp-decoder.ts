@@ -171,13 +171,22 @@ export class SmtpDecoder implements DialogueDecoder {
   }
 
   /** RFC 3030 §2: a chunk that was refused before the last takes the whole mail with it. */
-  #applyChunk({ header }: PendingChunk, reply: Reply | null): void {
+  #applyChunk({ header, seen }: PendingChunk, reply: Reply | null): void {
     const { transaction } = this.#session;
     if (isRefusal(reply) && (!header.last || transaction.chunkRefused || !transaction.isOpen)) {
       if (!transaction.chunkRefused) this.#out.add({ kind: 'tally', what: 'refused' });
       transaction.chunkRefused = true;
     }
-    if (header.last) this.#session.endTransaction(transaction.endChunks(), acceptance(reply));
+    if (header.last) this.#endChunks(seen, reply);
+  }
+
+  /** RFC 2033 §4.2: behind the last chunk LMTP answers once for each recipient, as behind DATA. */
+  #endChunks(seen: Sighting, reply: Reply | null): void {
+    const mail = this.#session.transaction.endChunks();
+    const answersLeft = mail === undefined ? 0 : this.#session.answersToMail - 1;
+    const accepted = acceptance(reply);
+    if (mail === undefined || answersLeft === 0) this.#session.endTransaction(mail, accepted);
+    else this.#unanswered.addAgain({ kind: 'endOfData', mail, tail: false, seen, answersLeft, accepted });
   }
 
   /** RFC 4954 §4: 334 asks for one more response. */

@@ -227,6 +227,33 @@ const dialogues: readonly [name: string, turns: readonly Turn[], mails: readonly
     ],
   ],
   [
+    'LMTP answers for each recipient behind the last chunk',
+    conversation(`
+      S: 220 lmtp
+      C: LHLO x
+      S: 250 CHUNKING
+      C: MAIL FROM:<>
+      C: RCPT TO:<one@example.net>
+      C: RCPT TO:<two@example.net>
+      S: 250 ok
+      S: 250 ok
+      S: 250 ok
+      C: BDAT 6
+      C: text
+      S: 250 ok
+      C: BDAT 0 LAST
+      S: 452 full
+      S: 250 stored
+      ${envelope}
+      C: BDAT 6 LAST
+      C: next
+      S: 550 no`),
+    [
+      'BDAT "text\\r\\n" >one@example.net,two@example.net accepted',
+      'BDAT "next\\r\\n" a@example.com>b@example.net refused',
+    ],
+  ],
+  [
     'a dialogue of bare LF',
     [
       server('220 mx\n'),
