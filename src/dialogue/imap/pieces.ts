@@ -24,6 +24,8 @@ export class Pieces {
   #byOrigin = new Map<number, Piece>();
   /** Octets from 0 on without a hole. */
   #contiguous = 0;
+  /** Origins of the pieces behind a hole, the first of them last. */
+  readonly #ahead: number[] = [];
   #end: number | undefined;
   /** Where it ends as far as the lengths of the pieces tell. */
   #likelyEnd: number | undefined;
@@ -52,7 +54,7 @@ export class Pieces {
     this.#byOrigin.set(piece.origin, piece);
     this.#keptBytes = keptBytes;
     this.#damaged ||= piece.missing.length > 0;
-    this.#extend(piece);
+    this.#extend(piece, known === undefined);
   }
 
   /** The whole section came at once. */
@@ -102,12 +104,8 @@ export class Pieces {
       at = end;
     }
     const end = this.#end ?? size ?? this.#likelyEnd;
-    const total = this.#end ?? (end !== undefined && end > at ? end : undefined);
-    if (total === undefined) {
-      if (!this.isWhole(size)) missing.push({ offset: at, length: undefined });
-    } else if (total > at) {
-      missing.push({ offset: at, length: total - at });
-    }
+    if (end === undefined) missing.push({ offset: at, length: undefined });
+    else if (end > at) missing.push({ offset: at, length: end - at });
     return { octets: joinOctets(parts), missing };
   }
 
@@ -115,15 +113,31 @@ export class Pieces {
     this.#end = Math.min(this.#end ?? end, end);
   }
 
-  #extend(piece: Piece): void {
-    if (piece.origin > this.#contiguous) return;
-    this.#contiguous = Math.max(this.#contiguous, piece.origin + piece.length);
-    let next = this.#byOrigin.get(this.#contiguous);
-    while (next !== undefined && next.length > 0) {
-      this.#contiguous += next.length;
-      next = this.#byOrigin.get(this.#contiguous);
+  /** Pieces that overlap continue one another as well as those that touch. */
+  #extend({ origin, length }: Piece, isNew: boolean): void {
+    if (origin > this.#contiguous) {
+      if (isNew) insertDescending(this.#ahead, origin);
+      return;
+    }
+    this.#contiguous = Math.max(this.#contiguous, origin + length);
+    let next = this.#ahead.at(-1);
+    while (next !== undefined && next <= this.#contiguous) {
+      this.#ahead.pop();
+      this.#contiguous = Math.max(this.#contiguous, next + (this.#byOrigin.get(next)?.length ?? 0));
+      next = this.#ahead.at(-1);
     }
   }
+}
+
+function insertDescending(values: number[], value: number): void {
+  let from = 0;
+  let to = values.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((values[middle] ?? 0) > value) from = middle + 1;
+    else to = middle;
+  }
+  values.splice(from, 0, value);
 }
 
 /** What was captured of a piece with holes, from `skip` octets on. */

@@ -64,6 +64,19 @@ test('ImapDecoder knows by RFC822.SIZE that the last piece was the last', () => 
   assert.deepEqual([found?.octets.read().toString(), found?.complete], [mail, true]);
 });
 
+test('ImapDecoder knows by RFC822.SIZE that pieces which overlap are all', () => {
+  const size = ask('RFC822.SIZE', `RFC822.SIZE ${mail.length}`);
+  const first = piece('', 0, 20, mail);
+  const last = piece('', 40, mail.length - 40, mail);
+  const found = mails([...start, ...size, ...last, ...first, ...piece('', 15, 30, mail)]);
+  assert.deepEqual(
+    found.map(({ octets, complete }) => [octets.read().toString(), complete]),
+    [[mail, true]],
+  );
+  const [torn] = mails([...start, ...size, ...first, ...last]);
+  assert.deepEqual(torn?.missing, [{ offset: 20, length: 20 }]);
+});
+
 test('ImapDecoder flags pieces that do not make a whole mail', () => {
   const [found] = mails([...start, ...piece('', 0, 10, mail), ...piece('', 20, 10, mail)]);
   assert.deepEqual(
