@@ -2,6 +2,7 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import { joinOctets, type OctetRange, type Octets } from '../octets.ts';
 import type { MissingRange } from '../types.ts';
+import { LowestFirst } from './lowest-first.ts';
 
 /** The objects of one piece; measured. */
 const pieceCost = 500;
@@ -24,8 +25,8 @@ export class Pieces {
   #byOrigin = new Map<number, Piece>();
   /** Octets from 0 on without a hole. */
   #contiguous = 0;
-  /** Origins of the pieces behind a hole, the first of them last. */
-  readonly #ahead: number[] = [];
+  /** Origins of the pieces behind a hole. */
+  readonly #ahead = new LowestFirst();
   #end: number | undefined;
   /** Where it ends as far as the lengths of the pieces tell. */
   #likelyEnd: number | undefined;
@@ -116,28 +117,17 @@ export class Pieces {
   /** Pieces that overlap continue one another as well as those that touch. */
   #extend({ origin, length }: Piece, isNew: boolean): void {
     if (origin > this.#contiguous) {
-      if (isNew) insertDescending(this.#ahead, origin);
+      if (isNew) this.#ahead.add(origin);
       return;
     }
     this.#contiguous = Math.max(this.#contiguous, origin + length);
-    let next = this.#ahead.at(-1);
+    let next = this.#ahead.lowest;
     while (next !== undefined && next <= this.#contiguous) {
-      this.#ahead.pop();
+      this.#ahead.takeLowest();
       this.#contiguous = Math.max(this.#contiguous, next + (this.#byOrigin.get(next)?.length ?? 0));
-      next = this.#ahead.at(-1);
+      next = this.#ahead.lowest;
     }
   }
-}
-
-function insertDescending(values: number[], value: number): void {
-  let from = 0;
-  let to = values.length;
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if ((values[middle] ?? 0) > value) from = middle + 1;
-    else to = middle;
-  }
-  values.splice(from, 0, value);
 }
 
 /** What was captured of a piece with holes, from `skip` octets on. */
