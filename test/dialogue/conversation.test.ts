@@ -8,11 +8,11 @@ import type { StreamEvent } from '../../src/stream/types.ts';
 import {
   client,
   conversation,
-  cuts,
   defaultClient,
   lost,
   server,
   type Turn,
+  uncut,
 } from '../support/conversation.ts';
 import { elsewhere, overhear, overhearAll } from '../support/overhear.ts';
 import { generateSession } from './tls/generated-sessions.ts';
@@ -173,18 +173,18 @@ test('Conversation ends with the layers that it allows', () => {
 
 test('Conversation does not follow STARTTLS into plain text without end where both sides came at once', () => {
   const starts = [client('STARTTLS\r\n'.repeat(5000)), server('220 go\r\n'.repeat(5000))];
-  const { anomalies } = overhear(events([...smtp.slice(0, 3), ...starts]));
+  const { anomalies } = overhear(uncut([...smtp.slice(0, 3), ...starts]));
   assert.deepEqual(anomalies, ['dialogue.layer-limit']);
 });
 
 test('Conversation reads again what the server said before STARTTLS up to rereadBytesMax', () => {
   const asks = Array.from({ length: 5000 }, () => client('STARTTLS\r\n'));
   const { anomalies } = overhear(
-    events([...smtp.slice(0, 3), server('220 go\r\n'.repeat(5000)), ...asks.slice(0, 1)]),
+    uncut([...smtp.slice(0, 3), server('220 go\r\n'.repeat(5000)), ...asks.slice(0, 1)]),
   );
   assert.deepEqual(anomalies, []);
   const { anomalies: ofMany } = overhear(
-    events([...smtp.slice(0, 3), server('220 go\r\n'.repeat(5000)), ...asks]),
+    uncut([...smtp.slice(0, 3), server('220 go\r\n'.repeat(5000)), ...asks]),
   );
   assert.deepEqual(ofMany, ['dialogue.layer-limit']);
 });
@@ -228,7 +228,7 @@ const noise: readonly (readonly [string, Turn])[] = [
 
 for (const [what, first] of noise) {
   test(`Conversation has no interest in ${what} after its first packet, nor in a mail sent in it`, () => {
-    const { summary, lostInterestAfter } = overhear(events([first, ...smtp], { server: elsewhere }));
+    const { summary, lostInterestAfter } = overhear(uncut([first, ...smtp], { server: elsewhere }));
     assert.equal(lostInterestAfter, first.bytes.length);
     assert.deepEqual([summary.kind, summary.noMail], ['other', what]);
   });
@@ -275,13 +275,13 @@ test('Conversation reads IMAP in DEFLATE in TLS at any port, also with the roles
 test('Conversation holds little while it is undecided, whatever is said', () => {
   const line = server('text that says nothing at all to anybody\r\n');
   const turns = Array.from({ length: 400 }, () => line);
-  const { lostInterestAfter } = overhear(events(turns, { server: elsewhere, handshakeSeen: false }));
+  const { lostInterestAfter } = overhear(uncut(turns, { server: elsewhere, handshakeSeen: false }));
   assert(
     lostInterestAfter !== undefined &&
       lostInterestAfter <= 2 * dialogueLimits.sniffBytesMax + line.bytes.length,
   );
   const holes = Array.from({ length: 5000 }, () => lost(client('x')));
-  const { lostInterestAfter: afterHoles } = overhear(events(holes, { server: elsewhere }));
+  const { lostInterestAfter: afterHoles } = overhear(uncut(holes, { server: elsewhere }));
   assert.equal(afterHoles, 0);
 });
 
@@ -296,14 +296,10 @@ test('Conversation never throws and its octets add up, whatever the octets are',
   fc.assert(
     fc.property(turns, fc.boolean(), fc.boolean(), (said, handshakeSeen, atMailPort) => {
       const options = { handshakeSeen, ...(atMailPort ? {} : { server: elsewhere }) };
-      overhear(events(said, options));
+      overhear(uncut(said, options));
     }),
   );
 });
-
-function events(turns: readonly Turn[], options: Parameters<typeof cuts>[1] = {}): StreamEvent[] {
-  return cuts(turns, options)[0]?.[1] ?? [];
-}
 
 function opened(to = elsewhere, from = defaultClient, handshakeSeen = true): StreamEvent {
   return { kind: 'open', connection: { id: 1, client: from, server: to, handshakeSeen } };

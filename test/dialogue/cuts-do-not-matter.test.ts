@@ -3,27 +3,28 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { constants, deflateRawSync } from 'node:zlib';
 import { DeflateLayer } from '../../src/dialogue/deflate-layer.ts';
-import { ImapDecoder } from '../../src/dialogue/imap/imap-decoder.ts';
-import { Pop3Decoder } from '../../src/dialogue/pop3/pop3-decoder.ts';
-import { SmtpDecoder } from '../../src/dialogue/smtp/smtp-decoder.ts';
 import { KeyLog } from '../../src/dialogue/tls/key-log.ts';
 import { tellTls } from '../../src/dialogue/tls/tls-detection.ts';
 import { TlsLayer } from '../../src/dialogue/tls/tls-layer.ts';
-import type { DialogueDecoder } from '../../src/dialogue/types.ts';
-import type { Connection, Sender, StreamData, StreamEvent } from '../../src/stream/types.ts';
-import { client, cuts, lost, server, type Turn } from '../support/conversation.ts';
-import { connection, hear, upgrades } from '../support/dialogue.ts';
+import type { Sender, StreamData, StreamEvent } from '../../src/stream/types.ts';
+import { client, cuts, cutsInOrder, lost, server, type Turn } from '../support/conversation.ts';
+import {
+  type Begin,
+  connection,
+  contentOf,
+  decode,
+  imap,
+  pop3,
+  smtp,
+  upgrades,
+} from '../support/dialogue.ts';
 import { elsewhere, overhearAll } from '../support/overhear.ts';
 import { END, feed, recut, WAYS } from './tls/feeding.ts';
 import { generateSession } from './tls/generated-sessions.ts';
 import { sighting } from './tls/recorded-streams.ts';
 
 /** Mails and anomalies of the turns, which are the same whole, by line and by octet. */
-function heard(
-  turns: readonly Turn[],
-  begin: (connection: Connection) => DialogueDecoder,
-  closesEarly?: Sender,
-): string[] {
+function heard(turns: readonly Turn[], begin: Begin, closesEarly?: Sender): string[] {
   const ways = cuts(turns).filter(([way]) => way !== 'server first');
   const [first, ...others] = ways.map(([, events]) => shown(begin, withEarlyClose(events, closesEarly)));
   for (const [index, other] of others.entries()) assert.deepEqual(other, first, ways[index + 1]?.[0]);
@@ -42,12 +43,12 @@ function withEarlyClose(events: readonly StreamEvent[], sender: Sender | undefin
   ];
 }
 
-function shown(begin: (connection: Connection) => DialogueDecoder, events: readonly StreamEvent[]): string[] {
-  return hear(begin(connection), events).events.flatMap((event) => {
+function shown(begin: Begin, events: readonly StreamEvent[]): string[] {
+  return decode(begin, events).events.flatMap((event) => {
     if (event.kind === 'anomaly') return [event.code];
     if (event.kind !== 'message') return [];
-    const { octets, complete, missing, firstSequence, user } = event;
-    const text = JSON.stringify(octets.read().toString('latin1'));
+    const { complete, missing, firstSequence, user } = event;
+    const text = JSON.stringify(contentOf(event));
     return [`${text} ${complete} ${JSON.stringify(missing)} at ${firstSequence} of ${user}`];
   });
 }
@@ -55,10 +56,6 @@ function shown(begin: (connection: Connection) => DialogueDecoder, events: reado
 function streamData(bytes: Buffer): StreamData {
   return { kind: 'data', sender: 'client', bytes, sequence: 1, seen: sighting(1) };
 }
-
-const smtp = (known: Connection): DialogueDecoder => new SmtpDecoder(known, { trace: false });
-const pop3 = (known: Connection): DialogueDecoder => new Pop3Decoder(known, { trace: false });
-const imap = (known: Connection): DialogueDecoder => new ImapDecoder(known, { trace: false });
 
 test('SmtpDecoder keeps a line of one dot in a text that ended behind it', () => {
   const turns = [client('DATA\n'), server('354 \n'), client('\n.\nM\n.\r\n')];
@@ -306,7 +303,7 @@ test('ImapDecoder awaits the command that a piece answers, whatever stands befor
 test('ImapDecoder waits for as many octets as tell DEFLATE where its command was not captured', () => {
   const mail = '* 1 FETCH (BODY[] {4}\r\nmail)\r\n2 OK\r\n';
   const turns = [server('1 OK Begin compression\r\n'), server('.\r\n'), server(mail)];
-  const layers = cuts(turns).map(([, events]) => upgrades(hear(imap(connection), events)).length);
+  const layers = cuts(turns).map(([, events]) => upgrades(decode(imap, events)).length);
   assert.deepEqual(layers, [1, 1, 1, 1, 1]);
   assert.deepEqual(heard([server('1 OK Compressed already\r\n'), server(mail)], imap), [
     '"mail" true [] at 1049 of null',
@@ -315,9 +312,8 @@ test('ImapDecoder waits for as many octets as tell DEFLATE where its command was
 
 test('ImapDecoder holds an answer for one command of the client, be there more in the same packet or not', () => {
   const turns = [server('2 OK\r\n'), client('1 NOOP\r\n2 COMPRESS DEFLATE\r\n'), server('1 OK\r\n')];
-  for (const [way, events] of cuts(turns)) {
-    if (way === 'server first' || way === 'client first') continue;
-    assert.equal(upgrades(hear(imap(connection), events)).length, 0, way);
+  for (const [way, events] of cutsInOrder(turns)) {
+    assert.equal(upgrades(decode(imap, events)).length, 0, way);
   }
 });
 
@@ -377,12 +373,12 @@ test('SmtpDecoder waits for the octets that tell whether STARTTLS was answered, 
       const closed: StreamEvent = { kind: 'close', side: 'server', reason: 'fin' };
       const [open, ...others] = early;
       assert.ok(open);
-      assert.equal(upgrades(hear(smtp(connection), [open, closed, ...others])).length, count, way);
+      assert.equal(upgrades(decode(smtp, [open, closed, ...others])).length, count, way);
     }
   }
   const behind = [client('STARTTLS\n'), lost(server('a')), server('220\n\x16\n\n')];
-  for (const [way, events] of cuts(behind).filter(([each]) => !each.endsWith('first'))) {
-    const { rest } = upgrades(hear(smtp(connection), events))[0] ?? {};
+  for (const [way, events] of cutsInOrder(behind)) {
+    const { rest } = upgrades(decode(smtp, events))[0] ?? {};
     const octets = rest?.flatMap((event) => (event.kind === 'data' ? [...event.bytes] : []));
     assert.deepEqual(octets, [0x16, 0x0a, 0x0a], way);
   }
@@ -429,7 +425,7 @@ test('SmtpDecoder judges an end in a hole by what the client said first behind i
     ],
   ];
   for (const [index, turns] of told.entries()) {
-    const ways = cuts(turns, { handshakeSeen: index === 0 }).filter(([way]) => !way.endsWith('first'));
+    const ways = cutsInOrder(turns, { handshakeSeen: index === 0 });
     const [first, ...others] = ways.map(([, events]) => shown(smtp, events));
     for (const other of others) assert.deepEqual(other, first, `${index}`);
   }

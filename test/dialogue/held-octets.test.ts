@@ -12,7 +12,7 @@ import { KeyLog } from '../../src/dialogue/tls/key-log.ts';
 import { planSeries } from '../../src/pipeline/series-plan.ts';
 import { SeriesReader } from '../../src/pipeline/series-reader.ts';
 import type { StreamEvent } from '../../src/stream/types.ts';
-import { type CutOptions, client, cuts, lost, server, type Turn } from '../support/conversation.ts';
+import { client, lost, server, type Turn, uncut } from '../support/conversation.ts';
 import { fixturesFolder } from '../support/fixture.ts';
 import { generateSession } from './tls/generated-sessions.ts';
 
@@ -56,11 +56,6 @@ function hear(events: readonly StreamEvent[], unreadBytesMax: number, keyLog = n
   return { memory, codes };
 }
 
-function played(turns: readonly Turn[], options: CutOptions): StreamEvent[] {
-  const [, events] = cuts(turns, options)[0] as [string, StreamEvent[]];
-  return events;
-}
-
 const inImap = [server('* OK ready\r\n'), client('a1 LOGIN a b\r\n'), server('a1 OK\r\n')];
 const deflated = (text: string): Buffer =>
   zlib.deflateRawSync(text, { finishFlush: zlib.constants.Z_SYNC_FLUSH });
@@ -90,7 +85,7 @@ const waiting: readonly (readonly [string, number, readonly Turn[], number])[] =
 
 for (const [what, port, turns, least] of waiting) {
   test(`Conversation holds ${what} that nobody answers, tells how much, and goes on where it is too much`, () => {
-    const events = played(turns, { server: { address: '198.51.100.25', port } });
+    const events = uncut(turns, { server: { address: '198.51.100.25', port } });
     const free = hear(events, heapMemory.unreadBytesMax);
     assert(free.memory.mostHeld > 2000 * least, `${free.memory.mostHeld} octets held`);
     assert.deepEqual([free.memory.held, [...free.codes]], [0, []]);
@@ -103,7 +98,7 @@ for (const [what, port, turns, least] of waiting) {
 test('Conversation tells what the sizes of a maildrop take, and keeps no more of them than there is room for', () => {
   const listing = Array.from({ length: 5000 }, (_, index) => `${index + 1} ${1000 + index}\r\n`).join('');
   const turns = [server('+OK ready\r\n'), client('LIST\r\n'), server(`+OK\r\n${listing}.\r\n`)];
-  const events = played(turns, { server: { address: '198.51.100.25', port: 110 }, close: 'none' });
+  const events = uncut(turns, { server: { address: '198.51.100.25', port: 110 }, close: 'none' });
   assert(hear(events, heapMemory.unreadBytesMax).memory.held >= 5000 * 100);
   assert(hear(events, 50_000).memory.held < 150_000);
 });
@@ -127,9 +122,9 @@ for (const [protocol, port, least, turns] of [
 ] as const) {
   test(`Conversation tells what the holes of a mail in ${protocol} take, until it is over`, () => {
     const place = { address: '198.51.100.25', port };
-    const { held } = hear(played(turns, { server: place, close: 'none' }), 8 << 20).memory;
+    const { held } = hear(uncut(turns, { server: place, close: 'none' }), 8 << 20).memory;
     assert(held >= 399 * least, `${held} octets`);
-    assert.equal(hear(played(turns, { server: place }), 8 << 20).memory.held, 0);
+    assert.equal(hear(uncut(turns, { server: place }), 8 << 20).memory.held, 0);
   });
 }
 
@@ -137,11 +132,11 @@ test('Conversation tells what both directions of DEFLATE take while they are ope
   const compressed = [client('a2 COMPRESS DEFLATE\r\n'), server('a2 OK\r\n')];
   const inside = [client(deflated('a3 NOOP\r\n')), server(deflated('a3 OK\r\n'))];
   const port = { address: '198.51.100.25', port: 143 };
-  const before = played([...inImap, ...compressed], { server: port, close: 'none' });
-  const during = played([...inImap, ...compressed, ...inside], { server: port, close: 'none' });
+  const before = uncut([...inImap, ...compressed], { server: port, close: 'none' });
+  const during = uncut([...inImap, ...compressed, ...inside], { server: port, close: 'none' });
   const took = hear(during, 1 << 20).memory.held - hear(before, 1 << 20).memory.held;
   assert(took >= 80_000, `${took} octets`);
-  const over = hear(played([...inImap, ...compressed, ...inside], { server: port }), 1 << 20);
+  const over = hear(uncut([...inImap, ...compressed, ...inside], { server: port }), 1 << 20);
   assert.equal(over.memory.held, 0);
 });
 
@@ -151,7 +146,7 @@ test('TlsLayer gives up waiting for the other hello where more is held than ther
   keyLog.add(session.keyLog);
   // Of the server alone: its records wait for what the client said.
   const port = { address: '198.51.100.25', port: 993 };
-  const [opened] = played([], { server: port, close: 'none' });
+  const [opened] = uncut([], { server: port, close: 'none' });
   assert(opened !== undefined);
   const ofServer = session.events.filter((event) => event.kind === 'data' && event.sender === 'server');
   const events = [opened, ...ofServer, ...ofServer, ...ofServer, ...ofServer];

@@ -1,18 +1,21 @@
 /** Two packets next to each other are lost, each pair in turn. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Pop3Decoder } from '../../src/dialogue/pop3/pop3-decoder.ts';
-import { SmtpDecoder } from '../../src/dialogue/smtp/smtp-decoder.ts';
-import type { DialogueDecoder } from '../../src/dialogue/types.ts';
-import { client, conversation, cuts, lost, server, type Turn } from '../support/conversation.ts';
-import { connection, hear } from '../support/dialogue.ts';
+import type { RawMessage } from '../../src/dialogue/types.ts';
+import { client, conversation, lost, server, type Turn } from '../support/conversation.ts';
+import { type Begin, contentOf, everyWay, pop3, smtp } from '../support/dialogue.ts';
+
+interface Sent {
+  readonly text: string;
+  /** The turns in which it, its commands and their answers are. */
+  readonly turns: readonly number[];
+}
 
 interface Play {
   readonly name: string;
   readonly turns: readonly Turn[];
-  /** The texts of the mails, and the turns in which they and their commands and answers are. */
-  readonly mails: readonly { readonly text: string; readonly turns: readonly number[] }[];
-  readonly begin: () => DialogueDecoder;
+  readonly mails: readonly Sent[];
+  readonly begin: Begin;
 }
 
 const names = ['one', 'two', 'three', 'four'];
@@ -35,12 +38,11 @@ function pipelinedData(): Play {
     );
     return { text, turns: range(first, turns.length) };
   });
-  const begin = (): DialogueDecoder => new SmtpDecoder(connection, { trace: false });
   return {
     name: 'SMTP with DATA',
     turns: [...turns, client('QUIT\r\n'), server('221 bye\r\n')],
     mails,
-    begin,
+    begin: smtp,
   };
 }
 
@@ -62,8 +64,7 @@ function chainedData(): Play {
     );
     return { text, turns: range(first, turns.length) };
   });
-  const begin = (): DialogueDecoder => new SmtpDecoder(connection, { trace: false });
-  return { name: 'SMTP with DATA, the next commands behind each end', turns, mails, begin };
+  return { name: 'SMTP with DATA, the next commands behind each end', turns, mails, begin: smtp };
 }
 
 function chunks(): Play {
@@ -80,12 +81,11 @@ function chunks(): Play {
     );
     return { text, turns: range(first, turns.length) };
   });
-  const begin = (): DialogueDecoder => new SmtpDecoder(connection, { trace: false });
   return {
     name: 'SMTP with BDAT',
     turns: [...turns, client('QUIT\r\n'), server('221 bye\r\n')],
     mails,
-    begin,
+    begin: smtp,
   };
 }
 
@@ -104,8 +104,7 @@ function pipelinedPop3(): Play {
     turns.push(server(`+OK\r\n${text.slice(0, 25)}`), server(`${text.slice(25)}.\r\n`));
     return { text, turns: [asked, ...range(first, turns.length)] };
   });
-  const begin = (): DialogueDecoder => new Pop3Decoder(connection, { trace: false });
-  return { name: 'POP3', turns: [...turns, server('+OK bye\r\n')], mails, begin };
+  return { name: 'POP3', turns: [...turns, server('+OK bye\r\n')], mails, begin: pop3 };
 }
 
 function range(first: number, end: number): number[] {
@@ -116,29 +115,36 @@ for (const { name, turns, mails, begin } of [pipelinedData(), chainedData(), chu
   test(`of ${name}, pipelined, two lost packets cost no mail but theirs, and make none wrong`, () => {
     const troubles: string[] = [];
     for (let index = 0; index + 1 < turns.length; index++) {
-      const damaged = turns.map((turn, at) => (at === index || at === index + 1 ? lost(turn) : turn));
-      for (const [way, events] of cuts(damaged)) {
-        const heard = hear(begin(), events).messages;
-        const whole = heard
-          .filter(({ complete }) => complete)
-          .map(({ octets }) => octets.read().toString('latin1'));
+      const isLost = (turn: number): boolean => turn === index || turn === index + 1;
+      const damaged = turns.map((turn, at) => (isLost(at) ? lost(turn) : turn));
+      everyWay(begin, damaged, ({ messages }, way) => {
         const at = `${way}, ${JSON.stringify(turns[index]?.bytes.toString('latin1'))} and the next are lost`;
-        for (const text of whole) {
-          if (!mails.some((mail) => mail.text === text))
-            troubles.push(`wrong: ${JSON.stringify(text)}: ${at}`);
-        }
-        for (const { octets } of heard) {
-          const held = names.filter((each) => octets.read().includes(`Subject: ${each}`));
-          if (held.length > 1) troubles.push(`mails run together: ${held.join()}: ${at}`);
-        }
-        for (const mail of mails) {
-          const isTouched = mail.turns.some((turn) => turn === index || turn === index + 1);
-          const count = whole.filter((text) => text === mail.text).length;
-          if (isTouched ? count > 1 : count !== 1)
-            troubles.push(`${count} times ${mail.text.slice(0, 14)}: ${at}`);
-        }
-      }
+        troubles.push(...troublesOf(messages, mails, isLost).map((trouble) => `${trouble}: ${at}`));
+      });
     }
     assert.deepEqual(troubles, []);
   });
+}
+
+/** What is wrong with the mails that were heard. */
+function troublesOf(
+  heard: readonly RawMessage[],
+  mails: readonly Sent[],
+  isLost: (turn: number) => boolean,
+): string[] {
+  const whole = heard.filter(({ complete }) => complete).map(contentOf);
+  const made = whole.filter((text) => !mails.some((mail) => mail.text === text));
+  const joined = heard
+    .map((mail) => names.filter((name) => contentOf(mail).includes(`Subject: ${name}`)))
+    .filter((subjects) => subjects.length > 1);
+  const miscounted = mails.flatMap((mail) => {
+    const count = whole.filter((text) => text === mail.text).length;
+    const isRight = mail.turns.some(isLost) ? count <= 1 : count === 1;
+    return isRight ? [] : [`${count} times ${mail.text.slice(0, 14)}`];
+  });
+  return [
+    ...made.map((text) => `wrong: ${JSON.stringify(text)}`),
+    ...joined.map((subjects) => `mails run together: ${subjects.join()}`),
+    ...miscounted,
+  ];
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { heapMemory } from '../../src/dialogue/octets.ts';
 import { Opening } from '../../src/dialogue/opening.ts';
 import type { StreamEvent } from '../../src/stream/types.ts';
-import { client, cuts } from '../support/conversation.ts';
+import { client, uncut } from '../support/conversation.ts';
 
 test('Opening is final where more than memory grants is held, and takes back what it told', () => {
   let held = 0;
@@ -17,8 +17,7 @@ test('Opening is final where more than memory grants is held, and takes back wha
       held += octets;
     },
   };
-  const [, whole] = cuts([client('x')], { close: 'none' })[0] as [string, StreamEvent[]];
-  const octet = whole.find(({ kind }) => kind === 'data') as StreamEvent;
+  const octet = uncut([client('x')], { close: 'none' }).find(({ kind }) => kind === 'data') as StreamEvent;
   const opening = new Opening(memory);
   let events = 0;
   while (!opening.final) {

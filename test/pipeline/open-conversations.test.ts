@@ -11,7 +11,7 @@ import { ingest } from '../../src/pipeline/ingest.ts';
 import { OpenConversations } from '../../src/pipeline/open-conversations.ts';
 import { MemorySink } from '../../src/store/memory/memory-sink.ts';
 import { readCapture } from '../support/capture-reader.ts';
-import { conversation, cuts } from '../support/conversation.ts';
+import { conversation, uncut } from '../support/conversation.ts';
 import { fixturesFolder } from '../support/fixture.ts';
 import { writePcapng } from '../support/packets.ts';
 import { inTemporaryFolder } from '../support/run-mailproc.ts';
@@ -66,8 +66,7 @@ function after(screenplay: string, port: number): Conversation {
     { id: 1, handshakeSeen: true, ...endpoints },
     { trace: false, ports: wellKnownPorts, keyLog: new KeyLog() },
   );
-  const [[, events] = ['', []]] = cuts(conversation(screenplay));
-  for (const event of events) {
+  for (const event of uncut(conversation(screenplay))) {
     // It goes on.
     if (event.kind !== 'close') Array.from(heard.receive(event));
   }

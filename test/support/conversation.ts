@@ -94,12 +94,23 @@ export function cuts(turns: readonly Turn[], options: CutOptions = {}): [string,
     ...spoken.filter(({ turn }) => turn.sender === 'server'),
   ];
   return [
-    ['whole', events(spoken, uncut, options)],
+    ['whole', events(spoken, inOnePiece, options)],
     ['per line', events(spoken, linesOf, options)],
     ['per byte', events(spoken, bytesOf, options)],
-    ['server first', events(serverFirst, uncut, options)],
-    ['client first', events(clientFirst, uncut, options)],
+    ['server first', events(serverFirst, inOnePiece, options)],
+    ['client first', events(clientFirst, inOnePiece, options)],
   ];
+}
+
+/** The cuts that keep the order of both sides: for what depends on who spoke first. */
+export function cutsInOrder(turns: readonly Turn[], options: CutOptions = {}): [string, StreamEvent[]][] {
+  return cuts(turns, options).filter(([way]) => !way.endsWith(' first'));
+}
+
+/** The events of one connection with every turn in one piece. */
+export function uncut(turns: readonly Turn[], options: CutOptions = {}): StreamEvent[] {
+  const spoken = turns.map((turn, index) => ({ turn, index }));
+  return events(spoken, inOnePiece, options);
 }
 
 /**
@@ -120,7 +131,7 @@ export function play(consumer: StreamConsumer, played: readonly StreamEvent[]): 
   return true;
 }
 
-const uncut: Cutter = (bytes) => [bytes];
+const inOnePiece: Cutter = (bytes) => [bytes];
 const bytesOf: Cutter = (bytes) => Array.from(bytes, (_, index) => bytes.subarray(index, index + 1));
 const linesOf: Cutter = (bytes) => {
   const lines: Buffer[] = [];

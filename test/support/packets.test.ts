@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readCapture } from './capture-reader.ts';
-import { client, conversation, cuts, lost, play, server } from './conversation.ts';
+import { client, conversation, cuts, lost, play, server, uncut } from './conversation.ts';
 import { addressBytes, linkTypes, toPackets, toSegments, writePcap, writePcapng } from './packets.ts';
 
 const screenplay = `
@@ -44,8 +44,10 @@ test('cuts gives the same octets and sequence numbers however it cuts', () => {
 
 test('play overwrites the bytes after each call', () => {
   const kept: Buffer[] = [];
-  const [whole] = cuts([client('secret')]);
-  play({ receive: (event) => (event.kind === 'data' ? kept.push(event.bytes) > 0 : true) }, whole?.[1] ?? []);
+  play(
+    { receive: (event) => (event.kind === 'data' ? kept.push(event.bytes) > 0 : true) },
+    uncut([client('secret')]),
+  );
   assert.deepEqual(kept, [Buffer.alloc(6, 0xaa)]);
 });
 

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { ImapDecoder } from '../../../src/dialogue/imap/imap-decoder.ts';
 import { Pieces } from '../../../src/dialogue/imap/pieces.ts';
 import { heapMemory, heapOctets, type OctetLog } from '../../../src/dialogue/octets.ts';
-import { client, conversation, cuts, lost, server, type Turn } from '../../support/conversation.ts';
-import { decode, mails, messagesOf, uncut } from './overheard.ts';
+import { client, conversation, lost, server, type Turn, uncut } from '../../support/conversation.ts';
+import { decode, mails, messagesOf } from './overheard.ts';
 
 const mail = 'From: a@b.example\r\nSubject: greeting\r\n\r\nIf it lies there, let it lie.\r\n';
 const start = conversation('S: * OK ready\nC: a1 LOGIN t x\nS: a1 OK\nC: a2 SELECT INBOX\nS: a2 OK');
@@ -295,7 +295,7 @@ test('ImapDecoder takes no short piece for the last because an answer to a longe
     client('b3 UID FETCH 8 (BODY.PEEK[]<40.40>)\r\n'),
     server(`* 4 FETCH (UID 8 BODY[]<40> {20}\r\n${long.slice(40, 60)})\r\nb3 OK\r\n`),
   ];
-  const found = messagesOf(decode(cuts(turns)[0]?.[1] ?? [])).filter(({ uid }) => uid === 8);
+  const found = messagesOf(decode(uncut(turns))).filter(({ uid }) => uid === 8);
   assert.deepEqual(
     found.map(({ octets, complete }) => [octets.read().toString(), complete]),
     [[long.slice(0, 60), true]],

@@ -10,8 +10,8 @@ import { RequestedPieces } from '../../../src/dialogue/imap/requested-pieces.ts'
 import { sectionItem } from '../../../src/dialogue/imap/section.ts';
 import { Text } from '../../../src/dialogue/imap/text.ts';
 import type { Unit } from '../../../src/dialogue/imap/unit.ts';
-import { client, conversation, cuts, lost, server, type Turn } from '../../support/conversation.ts';
-import { decode, messagesOf, uncut } from './overheard.ts';
+import { client, conversation, cuts, lost, server, type Turn, uncut } from '../../support/conversation.ts';
+import { decode, messagesOf } from './overheard.ts';
 
 const start = conversation('S: * OK ready\nC: a1 LOGIN t x\nS: a1 OK\nC: a2 SELECT INBOX\nS: a2 OK');
 
@@ -180,7 +180,7 @@ test('ImapDecoder hands out the oldest sections when too many are pending', () =
   for (let uid = 1; uid <= count; uid++) {
     turns.push(server(`* ${uid} FETCH (UID ${uid} BODY[TEXT] {${size}}\r\n${text})\r\n`));
   }
-  const found = messagesOf(decode(uncut(turns, false)));
+  const found = messagesOf(decode(uncut(turns, { close: 'none' })));
   assert.ok(found.length >= 1 && found.length <= 5);
   assert.equal(found[0]?.uid, 1);
   assert.equal(found[0]?.anomalies[0]?.code, 'dialogue.queue-limit');
@@ -195,7 +195,7 @@ test('ImapDecoder does not wait for a silent side beyond its limit', () => {
     ...Array.from({ length: count }, () => server(response)),
     one(1),
   ];
-  const found = messagesOf(decode(uncut(turns, false)));
+  const found = messagesOf(decode(uncut(turns, { close: 'none' })));
   assert.equal(found.at(-1)?.octets.read().toString(), 'abc');
 });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DialogueEvent } from '../../../src/dialogue/types.ts';
 import type { StreamEvent } from '../../../src/stream/types.ts';
-import { client, cuts, lost, server, type Turn } from '../../support/conversation.ts';
+import { client, cutsInOrder, lost, server, type Turn, uncut } from '../../support/conversation.ts';
 import { decode } from './overheard.ts';
 
 /** The client ends here. */
@@ -14,9 +14,11 @@ function heard(script: readonly (Turn | typeof ends)[]): string[] {
   const turns = script.filter((each) => each !== ends);
   const at = script.indexOf(ends);
   const close: StreamEvent = { kind: 'close', side: 'client', reason: 'fin' };
-  const ways = cuts(turns).filter(([way]) => !way.endsWith('first'));
-  const whole = ways[0]?.[1] ?? [];
-  const all = [...ways.map(([, events]) => events), ...whole.flatMap((_, index) => inTwo(whole, index))];
+  const whole = uncut(turns);
+  const all = [
+    ...cutsInOrder(turns).map(([, events]) => events),
+    ...whole.flatMap((_, index) => inTwo(whole, index)),
+  ];
   // A turn is told from the others by the frame it was seen in, from 4 on.
   const isLater = (event: StreamEvent) => 'seen' in event && event.seen.frame >= at + 4;
   const results = all.map((events) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { client, conversation, cuts, server } from '../../support/conversation.ts';
+import { client, conversation, cuts, server, uncut } from '../../support/conversation.ts';
 import { decode, mails, overhear } from './overheard.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
@@ -109,7 +109,7 @@ for (const [command, answer, layer] of [
 
 test('ImapDecoder sees TLS begin where the STARTTLS was not captured', () => {
   const hello = Buffer.from([0x16, 0x03, 0x01, 0x00, 0x05, 1, 2, 3, 4, 5]);
-  const events = decode(cuts([server('* OK ready\r\n'), client(hello)], { close: 'none' })[0]?.[1] ?? []);
+  const events = decode(uncut([server('* OK ready\r\n'), client(hello)], { close: 'none' }));
   assert.deepEqual(
     events.map((event) => (event.kind === 'upgrade' ? event.layer : event.kind)),
     ['tls'],
@@ -137,7 +137,7 @@ test('ImapDecoder traces commands and responses without secrets or literals', ()
     ...fetch,
     client('a5 APPEND x {6+}\r\nsecret\r\n'),
   ];
-  const events = decode(cuts(turns)[0]?.[1] ?? [], true);
+  const events = decode(uncut(turns), true);
   const text = events.flatMap((event) => (event.kind === 'trace' ? [`${event.sender}: ${event.text}`] : []));
   assert.deepEqual(text, [
     'server: * OK ready',
@@ -167,7 +167,7 @@ test('ImapDecoder turns into each layer once, whatever the conversation says', (
   const again = 'C: a1 STARTTLS\nS: a1 OK\nC: a2 STARTTLS\nS: a2 OK\nC: a3 COMPRESS DEFLATE\nS: a3 OK\n';
   const turns = [...conversation(`S: * OK ready\n${again}${again}`), ...fetch];
   const hello = client(Buffer.from([0x16, 0x03, 0x01, 0x0d, 0x0a]));
-  const events = decode(cuts([...turns, hello])[0]?.[1] ?? []);
+  const events = decode(uncut([...turns, hello]));
   assert.deepEqual(
     events.map((event) => (event.kind === 'upgrade' ? event.layer : event.kind)),
     ['tls', 'deflate', 'message'],

@@ -1,36 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Pop3Decoder } from '../../../src/dialogue/pop3/pop3-decoder.ts';
-import type { StreamEvent } from '../../../src/stream/types.ts';
+import { client, conversation, cuts, lost, server, type Turn, uncut } from '../../support/conversation.ts';
 import {
-  type CutOptions,
-  client,
-  conversation,
-  cuts,
-  lost,
-  server,
-  type Turn,
-} from '../../support/conversation.ts';
-import { connection, type Heard, hear, tallies, upgrades } from '../../support/dialogue.ts';
-
-function decode(events: readonly StreamEvent[], trace = false): Heard {
-  const [open] = events;
-  return hear(new Pop3Decoder(open?.kind === 'open' ? open.connection : connection, { trace }), events);
-}
-
-function everyWay(
-  turns: readonly Turn[],
-  check: (heard: Heard, way: string) => void,
-  options: CutOptions = {},
-): void {
-  for (const [way, events] of cuts(turns, options)) check(decode(events), way);
-}
+  connection,
+  contentOf,
+  decode,
+  everyWay,
+  type Heard,
+  hear,
+  pop3,
+  tallies,
+  upgrades,
+} from '../../support/dialogue.ts';
 
 const told = ({ messages }: Heard): string[] =>
-  messages.map(({ method, octets, complete, missing }) => {
+  messages.map((mail) => {
+    const { method, complete, missing } = mail;
     const holes = missing.map(({ offset, length }) => `${offset}+${length ?? '?'}`).join();
-    return `${method} ${JSON.stringify(octets.read().toString('latin1'))}${complete ? '' : ` ${holes}`}`;
+    return `${method} ${JSON.stringify(contentOf(mail))}${complete ? '' : ` ${holes}`}`;
   });
 
 const login = `
@@ -261,7 +249,7 @@ const dialogues: readonly [name: string, turns: readonly Turn[], mails: readonly
 
 for (const [name, turns, mails] of dialogues) {
   test(`Pop3Decoder, ${name}`, () => {
-    everyWay(turns, (heard, way) => assert.deepEqual(told(heard), mails, way));
+    everyWay(pop3, turns, (heard, way) => assert.deepEqual(told(heard), mails, way));
   });
 }
 
@@ -272,7 +260,7 @@ test('Pop3Decoder counts header listings and stores none', () => {
     S: Subject: x
     S: 
     S: .`);
-  everyWay(turns, (heard, way) => {
+  everyWay(pop3, turns, (heard, way) => {
     assert.deepEqual(heard.messages, [], way);
     assert.deepEqual(tallies(heard), ['header-listing'], way);
   });
@@ -304,7 +292,7 @@ test('Pop3Decoder tells mails from listings where the client is not captured', (
     S: +OK
     C: QUIT
     S: +OK`).filter(({ sender }) => sender === 'server');
-  everyWay(turns, (heard, way) => {
+  everyWay(pop3, turns, (heard, way) => {
     assert.deepEqual(told(heard), ['RETR "Subject: x\\r\\n\\r\\ntext\\r\\n"'], way);
     assert.deepEqual(tallies(heard), ['header-listing'], way);
   });
@@ -336,7 +324,7 @@ for (const [name, screenplay, user] of logins) {
       S: +OK
       S: text
       S: .`);
-    everyWay(turns, ({ messages }, way) => {
+    everyWay(pop3, turns, ({ messages }, way) => {
       assert.deepEqual(
         messages.map((message) => message.user),
         [user],
@@ -357,7 +345,7 @@ test('Pop3Decoder traces without secrets', () => {
     S: -ERR
     C: AUTH PLAIN AHVzZXIAc2VjcmV0
     S: -ERR`);
-  const { events } = decode(cuts(turns)[0]?.[1] ?? [], true);
+  const { events } = decode(pop3, uncut(turns), { trace: true });
   const lines = events.flatMap((event) => (event.kind === 'trace' ? [event.text] : []));
   assert.ok(
     lines.includes('PASS ***') && lines.includes('APOP user ***') && lines.includes('AUTH PLAIN ***'),
@@ -372,7 +360,7 @@ test('Pop3Decoder hands over after an accepted STLS only', () => {
     S: -ERR not now
     C: STLS
     S: +OK`);
-  everyWay([...turns, client('\x16\x03\x01')], (heard, way) => {
+  everyWay(pop3, [...turns, client('\x16\x03\x01')], (heard, way) => {
     assert.equal(upgrades(heard).length, 1, way);
   });
 });
@@ -390,7 +378,7 @@ test('Pop3Decoder loses at most the mail that a lost packet belongs to', () => {
   const turns = conversation(`${login}${mailOf('1')}${mailOf('2')}${mailOf('3')}\nC: QUIT\nS: +OK bye`);
   for (let index = 0; index < turns.length; index++) {
     const damaged = turns.map((turn, at) => (at === index ? lost(turn) : turn));
-    everyWay(damaged, (heard, way) => {
+    everyWay(pop3, damaged, (heard, way) => {
       const whole = heard.messages.filter(({ complete }) => complete).length;
       const name = `${way}, lost: ${turns[index]?.bytes.toString('latin1')}`;
       assert.ok(whole >= 2, name);
@@ -410,7 +398,7 @@ test('Pop3Decoder names octets lost in a mail, and what is left of one whose end
     lost(server('five\r\n.\r\n')),
     ...conversation(mailOf('3')),
   ];
-  everyWay(turns, (heard, way) => {
+  everyWay(pop3, turns, (heard, way) => {
     const expected = [
       'RETR "one\\r\\nthree\\r\\n" 5+5',
       'RETR "four\\r\\n" 6+?',
@@ -428,6 +416,7 @@ test('Pop3Decoder keeps the end of a mail whose beginning is not captured, and o
     [listing, 1],
   ] as const) {
     everyWay(
+      pop3,
       [first, ...conversation(mailOf('1'))],
       ({ messages }, way) => assert.equal(messages.length, mails, way),
       {
@@ -460,7 +449,7 @@ test('Pop3Decoder never throws and hands out nothing after the end, whatever is 
     fc.property(turnList, fc.boolean(), fc.boolean(), (turns, handshakeSeen, lossy) => {
       const spoken = turns.map((turn) => ({ ...turn, lost: lossy && turn.lost && turn.bytes.length > 0 }));
       for (const [, events] of cuts(spoken, { handshakeSeen })) {
-        const decoder = new Pop3Decoder(connection, { trace: true });
+        const decoder = pop3(connection, { trace: true });
         for (const message of hear(decoder, events).messages) {
           assert.ok(!message.complete || message.missing.length === 0);
         }
@@ -475,10 +464,10 @@ test('Pop3Decoder gives the same mails whichever side is heard first', () => {
   fc.assert(
     fc.property(turnList, (turns) => {
       const said = turns.map((turn) => ({ ...turn, lost: false }));
-      const [[, whole], ...others] = cuts(said) as [[string, StreamEvent[]], ...[string, StreamEvent[]][]];
-      const isUpgraded = upgrades(decode(whole)).length > 0;
-      for (const [way, events] of isUpgraded ? [] : others) {
-        assert.deepEqual(told(decode(events)), told(decode(whole)), way);
+      const whole = uncut(said);
+      const isUpgraded = upgrades(decode(pop3, whole)).length > 0;
+      for (const [way, events] of isUpgraded ? [] : cuts(said)) {
+        assert.deepEqual(told(decode(pop3, events)), told(decode(pop3, whole)), way);
       }
     }),
     { numRuns: 300 },
@@ -491,10 +480,8 @@ test('Pop3Decoder calls the answer to a lost command no whole mail, which it may
     lost(client('TOP 1 1\r\n')),
     ...conversation(`S: ${answer}\nS: A: b\nS:\nS: one\nS: .\nC: QUIT\nS: +OK`),
   ];
-  const [excerpt] = cuts(turns('+OK'));
-  assert.deepEqual(told(decode(excerpt?.[1] ?? [])), ['RETR "A: b\\r\\n\\r\\none\\r\\n" 13+?']);
-  const [whole] = cuts(turns('+OK 13 octets'));
-  assert.deepEqual(told(decode(whole?.[1] ?? [])), ['RETR "A: b\\r\\n\\r\\none\\r\\n"']);
+  assert.deepEqual(told(decode(pop3, uncut(turns('+OK')))), ['RETR "A: b\\r\\n\\r\\none\\r\\n" 13+?']);
+  assert.deepEqual(told(decode(pop3, uncut(turns('+OK 13 octets')))), ['RETR "A: b\\r\\n\\r\\none\\r\\n"']);
 });
 
 test('Pop3Decoder calls no answer whole that a lost answer gave to the wrong command of a pipeline', () => {
@@ -505,13 +492,11 @@ test('Pop3Decoder calls no answer whole that a lost answer gave to the wrong com
   const start = conversation(login);
   for (let index = 0; index < answers.length; index++) {
     const said = answers.map((answer, at) => (at === index ? lost(server(answer)) : server(answer)));
-    everyWay([...start, client(commands), ...said], (heard, way) => {
-      for (const { octets, complete } of heard.messages) {
-        const isTrue = octets.read().toString('latin1') === 'Subject: x\r\n\r\nall of it\r\n';
-        assert(
-          isTrue || !complete,
-          `${way}, without answer ${index + 1}: ${octets.read().toString('latin1')}`,
-        );
+    everyWay(pop3, [...start, client(commands), ...said], (heard, way) => {
+      for (const mail of heard.messages) {
+        const text = contentOf(mail);
+        const isTrue = text === 'Subject: x\r\n\r\nall of it\r\n';
+        assert(isTrue || !mail.complete, `${way}, without answer ${index + 1}: ${text}`);
       }
     });
   }

@@ -1,26 +1,20 @@
 /** What the octets that are left cannot prove to be a whole mail is not called one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Pop3Decoder } from '../../../src/dialogue/pop3/pop3-decoder.ts';
-import type { StreamEvent } from '../../../src/stream/types.ts';
-import { client, cuts, lost, server, type Turn } from '../../support/conversation.ts';
-import { connection, hear } from '../../support/dialogue.ts';
+import { client, lost, server, type Turn, uncut } from '../../support/conversation.ts';
+import { contentOf, decode, everyWay, type Heard, pop3 } from '../../support/dialogue.ts';
 
 const header = 'Subject: s\r\nTo: x@y\r\n\r\n';
 const answer = (text: string): Turn => server(`+OK\r\n${text}.\r\n`);
 
-/** The mails of one way to hear the turns. */
-function mailsOf(events: readonly StreamEvent[]): string[] {
-  const [open] = events;
-  const known = open?.kind === 'open' ? open.connection : connection;
-  const { messages } = hear(new Pop3Decoder(known, { trace: false }), events);
-  return messages.map(({ method, octets, complete }) => {
-    return `${method} ${JSON.stringify(octets.read().toString('latin1'))} ${complete ? 'whole' : 'in part'}`;
+function told({ messages }: Heard): string[] {
+  return messages.map((mail) => {
+    return `${mail.method} ${JSON.stringify(contentOf(mail))} ${mail.complete ? 'whole' : 'in part'}`;
   });
 }
 
 function check(turns: readonly Turn[], expected: readonly string[]): void {
-  for (const [way, events] of cuts(turns)) assert.deepEqual(mailsOf(events), expected, way);
+  everyWay(pop3, turns, (heard, way) => assert.deepEqual(told(heard), expected, way));
 }
 
 test('Pop3Decoder takes the answer to a lost TOP for no mail of the command before it', () => {
@@ -49,7 +43,7 @@ test('Pop3Decoder takes no answer of a flight that lost its first command for th
   const mail = `+OK\r\n${header}text\r\n.\r\n`;
   const flight = [lost(client('LIST\r\n')), client('RETR 1\r\n'), client('QUIT\r\n')];
   const turns = [server('+OK hi\r\n'), client('NOOP\r\n'), server('+OK\r\n'), ...flight];
-  const heard = mailsOf(cuts([...turns, server(`${listing}${mail}+OK\r\n`)])[0]?.[1] ?? []);
+  const heard = told(decode(pop3, uncut([...turns, server(`${listing}${mail}+OK\r\n`)])));
   assert.equal(heard.filter((each) => each.endsWith('whole')).length, 0);
 });
 

@@ -3,10 +3,9 @@ import { test } from 'node:test';
 import type { Run } from '../../../src/dialogue/half-stream.ts';
 import { type DialogueMemory, heapMemory } from '../../../src/dialogue/octets.ts';
 import { DataText } from '../../../src/dialogue/smtp/end-of-data.ts';
-import { SmtpDecoder } from '../../../src/dialogue/smtp/smtp-decoder.ts';
 import type { Sighting } from '../../../src/stream/types.ts';
-import { client, cuts, lost, server, type Turn } from '../../support/conversation.ts';
-import { connection, hear } from '../../support/dialogue.ts';
+import { client, cuts, cutsInOrder, lost, server, type Turn } from '../../support/conversation.ts';
+import { contentOf, decode, smtp } from '../../support/dialogue.ts';
 
 const seen = (frame: number): Sighting => ({ capture: 0, frame, timestampNs: 0n, ipLength: 41, ttl: 64 });
 const runOf = (text: string, index: number): Run => ({
@@ -56,7 +55,7 @@ for (const last of ['lf', 'crlf'] as const) {
   test(`SmtpDecoder takes a thousand LF-only mails in one flight apart, the last in ${last}`, () => {
     for (const [way, events] of cuts(flight(1200, last))) {
       if (way === 'per byte') continue;
-      const { messages } = hear(new SmtpDecoder(connection, { trace: false }), events);
+      const { messages } = decode(smtp, events);
       const wrong = messages.filter(
         ({ octets, complete, accepted, envelope }, index) =>
           octets.read().toString().trimEnd() !== `text of ${index}` ||
@@ -92,7 +91,7 @@ test('SmtpDecoder judges the possible ends of a text when something has come tha
       return log;
     };
     const events = cuts([...asked, ...text]).find(([way]) => way === 'per byte')?.[1] ?? [];
-    hear(new SmtpDecoder(connection, { trace: false, memory: { ...heapMemory, begin } }), events);
+    decode(smtp, events, { memory: { ...heapMemory, begin } });
     assert.ok(looks < 5000, `${looks} looks at text ${index} in ${events.length} packets`);
   }
 });
@@ -106,11 +105,9 @@ test('SmtpDecoder takes no part of a line behind a possible end for a command', 
     client('RSET'),
     client(' is a word of the text\r\n.\r\n'),
   ];
-  for (const [way, events] of cuts(turns)) {
-    if (way === 'server first' || way === 'client first') continue;
-    const { messages } = hear(new SmtpDecoder(connection, { trace: false }), events);
-    const texts = messages.map(({ octets }) => octets.read().toString());
-    assert.deepEqual(texts, ['one\n.\nRSET is a word of the text\r\n'], way);
+  for (const [way, events] of cutsInOrder(turns)) {
+    const { messages } = decode(smtp, events);
+    assert.deepEqual(messages.map(contentOf), ['one\n.\nRSET is a word of the text\r\n'], way);
   }
 });
 
@@ -124,9 +121,8 @@ test('SmtpDecoder judges what stands behind a possible end before it reads on to
     client('Q'),
     client('UIT\r\n.\r\n'),
   ];
-  for (const [way, events] of cuts(turns).filter(([each]) => !each.endsWith('first'))) {
-    const { messages } = hear(new SmtpDecoder(connection, { trace: false }), events);
-    const texts = messages.map(({ octets }) => octets.read().toString());
-    assert.deepEqual(texts, ['\n.\nRCPT TO:\n'], way);
+  for (const [way, events] of cutsInOrder(turns)) {
+    const { messages } = decode(smtp, events);
+    assert.deepEqual(messages.map(contentOf), ['\n.\nRCPT TO:\n'], way);
   }
 });

@@ -2,39 +2,28 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { dialogueLimits } from '../../../src/core/limits.ts';
-import { SmtpDecoder } from '../../../src/dialogue/smtp/smtp-decoder.ts';
 import type { RawMessage } from '../../../src/dialogue/types.ts';
 import type { StreamEvent } from '../../../src/stream/types.ts';
+import { client, conversation, cuts, server, type Turn, uncut } from '../../support/conversation.ts';
 import {
-  type CutOptions,
-  client,
-  conversation,
-  cuts,
-  server,
-  type Turn,
-} from '../../support/conversation.ts';
-import { anomalyCodes, connection, type Heard, hear, tallies, upgrades } from '../../support/dialogue.ts';
-
-function decode(events: readonly StreamEvent[], trace = false): Heard {
-  const [open] = events;
-  const its = open?.kind === 'open' ? open.connection : connection;
-  return hear(new SmtpDecoder(its, { trace }), events);
-}
-
-/** The same conversation fed whole, per line, per byte, and one side before the other. */
-function everyWay(
-  turns: readonly Turn[],
-  check: (heard: Heard, way: string) => void,
-  options: CutOptions = {},
-): void {
-  for (const [way, events] of cuts(turns, options)) check(decode(events), way);
-}
+  anomalyCodes,
+  connection,
+  contentOf,
+  decode,
+  everyWay,
+  hear,
+  smtp,
+  tallies,
+  upgrades,
+} from '../../support/dialogue.ts';
 
 /** One line for each mail: method, text, envelope and what became of it. */
-function told({ method, octets, envelope, accepted, complete }: RawMessage): string {
-  const text = JSON.stringify(octets.read().toString('latin1'));
+function told(mail: RawMessage): string {
+  const { method, envelope, accepted, complete } = mail;
   const to = envelope === null ? 'unknown' : `${envelope.from}>${envelope.to.join(',')}`;
-  return `${method} ${text} ${to} ${accepted === null ? 'unanswered' : accepted ? 'accepted' : 'refused'}${complete ? '' : ' incomplete'}`;
+  const answer = accepted === null ? 'unanswered' : accepted ? 'accepted' : 'refused';
+  const rest = complete ? '' : ' incomplete';
+  return `${method} ${JSON.stringify(contentOf(mail))} ${to} ${answer}${rest}`;
 }
 
 const greeting = `
@@ -357,7 +346,7 @@ const dialogues: readonly [name: string, turns: readonly Turn[], mails: readonly
 
 for (const [name, turns, mails] of dialogues) {
   test(`SmtpDecoder, ${name}`, () => {
-    everyWay(turns, (heard, way) => assert.deepEqual(heard.messages.map(told), mails, way));
+    everyWay(smtp, turns, (heard, way) => assert.deepEqual(heard.messages.map(told), mails, way));
   });
 }
 
@@ -381,7 +370,7 @@ test('SmtpDecoder follows the client alone where the server is not captured', ()
     C: .
     S: 250 queued
     ${quit}`).filter(({ sender }) => sender === 'client');
-  everyWay(turns, ({ messages }, way) => {
+  everyWay(smtp, turns, ({ messages }, way) => {
     assert.deepEqual(
       messages.map(told),
       [
@@ -399,7 +388,7 @@ test('SmtpDecoder counts DATA that was refused', () => {
     C: DATA
     S: 503 no
     ${quit}`);
-  everyWay(turns, (heard, way) => assert.deepEqual(tallies(heard), ['refused'], way));
+  everyWay(smtp, turns, (heard, way) => assert.deepEqual(tallies(heard), ['refused'], way));
 });
 
 const logins: readonly [name: string, screenplay: string, user: string | null][] = [
@@ -435,7 +424,7 @@ for (const [name, screenplay, user] of logins) {
       C: text
       C: .
       S: 250 queued`);
-    everyWay(turns, ({ messages }, way) => {
+    everyWay(smtp, turns, ({ messages }, way) => {
       assert.equal(messages.length, 1, way);
       assert.equal(messages[0]?.user, user, way);
       assert.equal(messages[0]?.direction, user === null ? 'relayed' : 'submitted', way);
@@ -454,7 +443,7 @@ test('SmtpDecoder traces commands and replies without secrets', () => {
     C: c2VjcmV0
     S: 235 ok`);
   for (const [way, events] of cuts(turns)) {
-    const { events: heard } = decode(events, true);
+    const { events: heard } = decode(smtp, events, { trace: true });
     const lines = heard.flatMap((event) => (event.kind === 'trace' ? [event.text] : []));
     assert.ok(lines.includes('AUTH PLAIN ***') && lines.includes('***') && lines.includes('235 ok'), way);
     assert.doesNotMatch(lines.join('\n'), /c2VjcmV0|AHVzZXIA|dXNlcg/, way);
@@ -466,7 +455,7 @@ test('SmtpDecoder traces all lines of a reply', () => {
     'S: 220-mx\nS: 220 no spam\nC: EHLO x\nS: 250-mx\nS: 250-PIPELINING\nS: 250 SIZE 9',
   );
   for (const [way, events] of cuts(turns)) {
-    const { events: heard } = decode(events, true);
+    const { events: heard } = decode(smtp, events, { trace: true });
     const lines = heard.flatMap((event) => (event.kind === 'trace' ? [event.text] : []));
     assert.deepEqual(lines.sort(), ['220 mx / no spam', '250 mx / PIPELINING / SIZE 9', 'EHLO x'], way);
   }
@@ -481,7 +470,7 @@ test('SmtpDecoder hands the octets behind an accepted STARTTLS to the next layer
     server('\x16\x03\x03server'),
   ];
   for (const [way, events] of cuts(turns)) {
-    const heard = decode(events);
+    const heard = decode(smtp, events);
     const [upgrade] = upgrades(heard);
     assert.equal(upgrade?.layer, 'tls', way);
     const sent = { client: '', server: '' };
@@ -495,11 +484,11 @@ test('SmtpDecoder hands the octets behind an accepted STARTTLS to the next layer
 
 /** The event that completed the upgrade. */
 function hasUpgraded(events: readonly StreamEvent[], event: StreamEvent): boolean {
-  return upgrades(decode(events.slice(0, events.indexOf(event) + 1))).length > 0;
+  return upgrades(decode(smtp, events.slice(0, events.indexOf(event) + 1))).length > 0;
 }
 
 test('SmtpDecoder goes on in the layer it is told, after STARTTLS and without', () => {
-  const decoder = new SmtpDecoder(connection, { trace: false });
+  const decoder = smtp(connection);
   const mail = conversation(`
     C: EHLO again
     S: 250 ok
@@ -509,11 +498,10 @@ test('SmtpDecoder goes on in the layer it is told, after STARTTLS and without', 
     C: text
     C: .
     S: 250 queued`);
-  const [, before] = cuts(conversation(`${greeting}\nC: STARTTLS\nS: 220 go`), { close: 'none' })[0] ?? [];
-  const [, after] = cuts(mail)[0] ?? [];
-  assert.equal(upgrades(hear(decoder, before ?? [])).length, 1);
+  const before = uncut(conversation(`${greeting}\nC: STARTTLS\nS: 220 go`), { close: 'none' });
+  assert.equal(upgrades(hear(decoder, before)).length, 1);
   decoder.layerChanged('starttls');
-  const { messages } = hear(decoder, (after ?? []).slice(1));
+  const { messages } = hear(decoder, uncut(mail).slice(1));
   assert.deepEqual(
     messages.map(({ layer, helo }) => [layer, helo]),
     [['starttls', 'again']],
@@ -530,7 +518,7 @@ test('SmtpDecoder goes on in plain text where STARTTLS was refused', () => {
     C: text
     C: .
     S: 250 queued`);
-  everyWay(turns, (heard, way) => {
+  everyWay(smtp, turns, (heard, way) => {
     assert.equal(upgrades(heard).length, 0, way);
     assert.equal(heard.messages[0]?.layer, 'plain', way);
   });
@@ -550,7 +538,7 @@ test('SmtpDecoder tells where the octets of a mail were', () => {
   const sentBefore = head
     .filter(({ sender }) => sender === 'client')
     .reduce((sum, { bytes }) => sum + bytes.length, 0);
-  everyWay(turns, ({ messages }, way) => {
+  everyWay(smtp, turns, ({ messages }, way) => {
     const [mail] = messages;
     assert.equal(mail?.firstSequence, 1001 + sentBefore, way);
     assert.equal(mail?.first.frame, 4 + head.length, way);
@@ -562,12 +550,12 @@ test('SmtpDecoder tells where the octets of a mail were', () => {
 
 test('SmtpDecoder gives the same mails for any cut into segments', () => {
   const turns = dialogues.flatMap(([, each]) => each).slice(0, 60);
-  const [, whole] = cuts(turns)[0] ?? [];
-  const expected = decode(whole ?? []).messages.map(told);
+  const whole = uncut(turns);
+  const expected = decode(smtp, whole).messages.map(told);
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 20 }), (sizes) => {
-      const events = (whole ?? []).flatMap((event) => recut(event, sizes));
-      assert.deepEqual(decode(events).messages.map(told), expected);
+      const events = whole.flatMap((event) => recut(event, sizes));
+      assert.deepEqual(decode(smtp, events).messages.map(told), expected);
     }),
     { numRuns: 50 },
   );
@@ -632,7 +620,7 @@ test('SmtpDecoder never throws and hands out nothing after the end, whatever is 
     fc.property(turnList, fc.boolean(), fc.boolean(), (turns, handshakeSeen, lossy) => {
       const spoken = turns.map((turn) => ({ ...turn, lost: lossy && turn.lost && turn.bytes.length > 0 }));
       for (const [, events] of cuts(spoken, { handshakeSeen })) {
-        const decoder = new SmtpDecoder(connection, { trace: true });
+        const decoder = smtp(connection, { trace: true });
         for (const message of hear(decoder, events).messages) {
           assert.ok(!message.complete || message.missing.length === 0);
         }
@@ -647,11 +635,11 @@ test('SmtpDecoder gives the same mails whichever side is heard first', () => {
   fc.assert(
     fc.property(turnList, (turns) => {
       const said = turns.map((turn) => ({ ...turn, lost: false }));
-      const [[, whole], ...others] = cuts(said) as [[string, StreamEvent[]], ...[string, StreamEvent[]][]];
-      const isUpgraded = upgrades(decode(whole)).length > 0;
-      const expected = decode(whole).messages.map(told);
-      for (const [way, events] of isUpgraded ? [] : others) {
-        assert.deepEqual(decode(events).messages.map(told), expected, way);
+      const whole = uncut(said);
+      const isUpgraded = upgrades(decode(smtp, whole)).length > 0;
+      const expected = decode(smtp, whole).messages.map(told);
+      for (const [way, events] of isUpgraded ? [] : cuts(said)) {
+        assert.deepEqual(decode(smtp, events).messages.map(told), expected, way);
       }
     }),
     { numRuns: 300 },
@@ -661,18 +649,16 @@ test('SmtpDecoder gives the same mails whichever side is heard first', () => {
 test('SmtpDecoder answers more pipelined commands than its queue holds', () => {
   const many = [client('NOOP\r\n'.repeat(5000)), server(`220 mx\r\n${'250 ok\r\n'.repeat(5000)}`)];
   for (const [way, events] of cuts(many)) {
-    if (way !== 'per byte') assert.deepEqual(anomalyCodes(decode(events)), [], way);
+    if (way !== 'per byte') assert.deepEqual(anomalyCodes(decode(smtp, events)), [], way);
   }
 });
 
 test('SmtpDecoder goes on without replies when too many octets wait for them', () => {
-  const decoder = new SmtpDecoder(connection, { trace: false });
-  const [[, start]] = cuts(
+  const decoder = smtp(connection);
+  const start = uncut(
     [server('220 mx\r\n'), client('MAIL FROM:<a@b>\r\nDATA\r\nx\r\n.\r\nRSET\r\nDATA\r\n')],
-    {
-      close: 'none',
-    },
-  ) as [[string, StreamEvent[]]];
+    { close: 'none' },
+  );
   assert.deepEqual(hear(decoder, start).events, []);
   const bytes = Buffer.alloc(1 << 20, 'text\r\n');
   const more: StreamEvent = { ...(start[2] as Extract<StreamEvent, { kind: 'data' }>), bytes };
@@ -699,7 +685,7 @@ for (const [seconds, mails] of [
   [61, 2],
 ] as const) {
   test(`SmtpDecoder follows a client that goes on after ${seconds} seconds without a server`, () => {
-    const decoder = new SmtpDecoder(connection, { trace: false });
+    const decoder = smtp(connection);
     const first = hear(decoder, [oneSided(`EHLO x\r\n${unansweredMail}`, 1, 0)]);
     assert.deepEqual(first.events, []);
     const { messages } = hear(decoder, [oneSided(`${unansweredMail}`, 2, seconds)]);
@@ -710,7 +696,7 @@ for (const [seconds, mails] of [
 }
 
 test('SmtpDecoder holds little of a client whose server is not captured', () => {
-  const decoder = new SmtpDecoder(connection, { trace: false });
+  const decoder = smtp(connection);
   const text = `text ${'x'.repeat(65_000)}\r\n`;
   let held = 0;
   for (let index = 0; index < 100; index++) {
@@ -732,7 +718,7 @@ test('SmtpDecoder keeps no more of an endless command than it looks at', () => {
     C: text
     C: .
     S: 250 queued`);
-  everyWay(turns, ({ messages }, way) => {
+  everyWay(smtp, turns, ({ messages }, way) => {
     assert.equal(messages[0]?.envelope?.from.length, 16_384 - 'MAIL FROM:<'.length, way);
     assert.deepEqual(messages[0]?.envelope?.to, ['b@example.net'], way);
   });

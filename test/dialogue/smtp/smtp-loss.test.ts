@@ -1,43 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SmtpDecoder } from '../../../src/dialogue/smtp/smtp-decoder.ts';
 import type { StreamEvent } from '../../../src/stream/types.ts';
+import { client, conversation, cuts, lost, server, type Turn } from '../../support/conversation.ts';
 import {
-  type CutOptions,
-  client,
-  conversation,
-  cuts,
-  lost,
-  server,
-  type Turn,
-} from '../../support/conversation.ts';
-import { connection, type Heard, hear, upgrades } from '../../support/dialogue.ts';
-
-function decode(events: readonly StreamEvent[]): Heard {
-  const [open] = events;
-  return hear(
-    new SmtpDecoder(open?.kind === 'open' ? open.connection : connection, { trace: false }),
-    events,
-  );
-}
-
-function everyWay(
-  turns: readonly Turn[],
-  check: (heard: Heard, way: string) => void,
-  options: CutOptions = {},
-): void {
-  for (const [way, events] of cuts(turns, options)) check(decode(events), way);
-}
+  connection,
+  contentOf,
+  decode,
+  everyWay,
+  type Heard,
+  hear,
+  smtp,
+  upgrades,
+} from '../../support/dialogue.ts';
 
 const told = ({ messages }: Heard): string[] =>
-  messages.map(({ octets, accepted, complete, envelope, missing }) =>
-    [
-      JSON.stringify(octets.read().toString('latin1')),
-      envelope?.to.join() ?? 'unknown',
-      accepted,
-      complete ? 'whole' : missing.map(({ offset, length }) => `${offset}+${length ?? '?'}`).join(),
-    ].join(' '),
-  );
+  messages.map((message) => {
+    const { accepted, complete, envelope, missing } = message;
+    const holes = missing.map(({ offset, length }) => `${offset}+${length ?? '?'}`).join();
+    const to = envelope?.to.join() ?? 'unknown';
+    return [JSON.stringify(contentOf(message)), to, accepted, complete ? 'whole' : holes].join(' ');
+  });
 
 const start = `
   S: 220 mx
@@ -60,8 +42,8 @@ test('SmtpDecoder loses at most the mail that a lost packet belongs to', () => {
   const turns = conversation(`${start}${mail('one')}${mail('two')}${mail('three')}\nC: QUIT\nS: 221 bye`);
   for (let index = 0; index < turns.length; index++) {
     const damaged = turns.map((turn, at) => (at === index ? lost(turn) : turn));
-    everyWay(damaged, ({ messages }, way) => {
-      const texts = messages.map(({ octets }) => octets.read().toString('latin1'));
+    everyWay(smtp, damaged, ({ messages }, way) => {
+      const texts = messages.map(contentOf);
       const whole = ['one', 'two', 'three'].filter((name) => texts.includes(`text of ${name}\r\n`));
       const name = `${way}, lost: ${turns[index]?.bytes.toString('latin1')}`;
       assert.ok(whole.length >= 2, name);
@@ -86,7 +68,7 @@ test('SmtpDecoder keeps the envelope of a mail whose replies were lost, and leav
     S! 250 queued
     C: QUIT
     S: 221 bye`);
-  everyWay(turns, (heard, way) => {
+  everyWay(smtp, turns, (heard, way) => {
     assert.deepEqual(told(heard), ['"text\\r\\n" b@example.net  whole'], way);
     assert.equal(heard.messages[0]?.accepted, null, way);
   });
@@ -106,7 +88,7 @@ test('SmtpDecoder names octets lost in the middle of the text', () => {
     client('three\r\n.\r\n'),
     server('250 queued\r\n'),
   ];
-  everyWay(turns, (heard, way) =>
+  everyWay(smtp, turns, (heard, way) =>
     assert.deepEqual(told(heard), ['"one\\r\\nthree\\r\\n" b@example.net true 5+5'], way),
   );
 });
@@ -125,7 +107,7 @@ test('SmtpDecoder does not run two mails together where the end of the first was
       S: 250 queued`),
     ...conversation(mail('two')),
   ];
-  everyWay(turns, (heard, way) =>
+  everyWay(smtp, turns, (heard, way) =>
     assert.deepEqual(
       told(heard),
       ['"one\\r\\n" b@example.net true 5+?', '"text of two\\r\\n" two@example.net true whole'],
@@ -149,7 +131,7 @@ test('SmtpDecoder separates pipelined mails where the whole text of the first wa
     client('three\r\n.\r\nQUIT\r\n'),
     server('250 queued\r\n221 bye\r\n'),
   ];
-  everyWay(turns, (heard, way) => {
+  everyWay(smtp, turns, (heard, way) => {
     const expected = ['"two\\r\\n" two@example.net true whole', '"three\\r\\n" three@example.net true whole'];
     assert.deepEqual(told(heard), expected, way);
   });
@@ -170,7 +152,7 @@ test('SmtpDecoder knows a last dot behind a hole', () => {
     server('250 queued\r\n'),
     ...conversation(mail('two')),
   ];
-  everyWay(turns, (heard, way) =>
+  everyWay(smtp, turns, (heard, way) =>
     assert.deepEqual(
       told(heard),
       ['"one\\r\\n" b@example.net true 5+5', '"text of two\\r\\n" two@example.net true whole'],
@@ -192,7 +174,7 @@ test('SmtpDecoder names octets lost in a chunk and finds the command behind it',
     server('250 queued\r\n'),
     ...conversation(mail('two')),
   ];
-  everyWay(turns, (heard, way) =>
+  everyWay(smtp, turns, (heard, way) =>
     assert.deepEqual(
       told(heard),
       ['"oneend" b@example.net true 3+3', '"text of two\\r\\n" two@example.net true whole'],
@@ -214,7 +196,7 @@ test('SmtpDecoder takes no mail for whole when a chunk was lost with its command
         S: 250 ok`),
       ...chunks.flatMap((chunk) => [chunk, server('250 ok\r\n')]),
     ];
-    everyWay(turns, ({ messages }, way) =>
+    everyWay(smtp, turns, ({ messages }, way) =>
       assert.deepEqual(
         messages.map(({ complete }) => complete),
         [false],
@@ -282,14 +264,15 @@ const midstream: readonly [name: string, turns: readonly Turn[], mails: readonly
 
 for (const [name, turns, mails] of midstream) {
   test(`SmtpDecoder of a connection whose beginning is not captured, ${name}`, () => {
-    everyWay(turns, (heard, way) => assert.deepEqual(told(heard), mails, way), { handshakeSeen: false });
+    everyWay(smtp, turns, (heard, way) => assert.deepEqual(told(heard), mails, way), {
+      handshakeSeen: false,
+    });
   });
 }
 
 /** What the decoder hands to the layer that begins, with what is said after that; undefined where none begins. */
 function handedOn(events: readonly StreamEvent[]): Record<'client' | 'server', string> | undefined {
-  const [open] = events;
-  const decoder = new SmtpDecoder(open?.kind === 'open' ? open.connection : connection, { trace: false });
+  const decoder = smtp(connection);
   for (const [index, event] of events.entries()) {
     const [upgrade] = upgrades(hear(decoder, [event]));
     if (upgrade === undefined) continue;
@@ -325,7 +308,7 @@ test('SmtpDecoder bears any number of holes in a row', () => {
   const holes = Array.from({ length: 50_000 }, () => lost(server('250\r\n')));
   const turns = [...conversation(start), client('NOOP\r\n'), ...holes, ...conversation(mail('one'))];
   for (const [way, events] of cuts(turns).filter(([each]) => each !== 'per byte'))
-    assert.deepEqual(told(decode(events)), ['"text of one\\r\\n" one@example.net true whole'], way);
+    assert.deepEqual(told(decode(smtp, events)), ['"text of one\\r\\n" one@example.net true whole'], way);
 });
 
 test('SmtpDecoder reads ahead of STARTTLS no more than it gives back', () => {

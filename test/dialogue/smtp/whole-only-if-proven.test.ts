@@ -1,9 +1,8 @@
 /** What the octets that are left cannot prove to be a whole mail is not called one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SmtpDecoder } from '../../../src/dialogue/smtp/smtp-decoder.ts';
-import { type CutOptions, client, cuts, lost, server, type Turn } from '../../support/conversation.ts';
-import { connection, hear } from '../../support/dialogue.ts';
+import { type CutOptions, client, lost, server, type Turn } from '../../support/conversation.ts';
+import { contentOf, everyWay, type Heard, smtp } from '../../support/dialogue.ts';
 
 const greeting: readonly Turn[] = [
   server('220 mx ESMTP\r\n'),
@@ -15,17 +14,15 @@ const greeting: readonly Turn[] = [
   server('250 ok\r\n'),
 ];
 
+function told({ messages }: Heard): string[] {
+  return messages.map((mail) => {
+    return `${JSON.stringify(contentOf(mail))} ${mail.complete ? 'whole' : 'in part'} ${mail.accepted}`;
+  });
+}
+
 /** Every way in which the turns may be cut gives the same mails. */
 function check(turns: readonly Turn[], expected: readonly string[], options: CutOptions = {}): void {
-  for (const [way, events] of cuts(turns, options)) {
-    const [open] = events;
-    const known = open?.kind === 'open' ? open.connection : connection;
-    const { messages } = hear(new SmtpDecoder(known, { trace: false }), events);
-    const mails = messages.map(({ octets, complete, accepted }) => {
-      return `${JSON.stringify(octets.read().toString('latin1'))} ${complete ? 'whole' : 'in part'} ${accepted}`;
-    });
-    assert.deepEqual(mails, expected, way);
-  }
+  everyWay(smtp, turns, (heard, way) => assert.deepEqual(told(heard), expected, way), options);
 }
 
 const smuggling = client(
