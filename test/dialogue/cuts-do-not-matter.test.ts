@@ -6,7 +6,7 @@ import { DeflateLayer } from '../../src/dialogue/deflate-layer.ts';
 import { KeyLog } from '../../src/dialogue/tls/key-log.ts';
 import { tellTls } from '../../src/dialogue/tls/tls-detection.ts';
 import { TlsLayer } from '../../src/dialogue/tls/tls-layer.ts';
-import type { Sender, StreamData, StreamEvent } from '../../src/stream/types.ts';
+import type { Sender, StreamEvent } from '../../src/stream/types.ts';
 import { client, cuts, cutsInOrder, lost, server, type Turn } from '../support/conversation.ts';
 import {
   type Begin,
@@ -19,9 +19,9 @@ import {
   upgrades,
 } from '../support/dialogue.ts';
 import { elsewhere, overhearAll } from '../support/overhear.ts';
+import { streamData } from '../support/stream-events.ts';
 import { END, feed, recut, WAYS } from './tls/feeding.ts';
 import { generateSession } from './tls/generated-sessions.ts';
-import { sighting } from './tls/recorded-streams.ts';
 
 /** Mails and anomalies of the turns, which are the same whole, by line and by octet. */
 function heard(turns: readonly Turn[], begin: Begin, closesEarly?: Sender): string[] {
@@ -51,10 +51,6 @@ function shown(begin: Begin, events: readonly StreamEvent[]): string[] {
     const text = JSON.stringify(contentOf(event));
     return [`${text} ${complete} ${JSON.stringify(missing)} at ${firstSequence} of ${user}`];
   });
-}
-
-function streamData(bytes: Buffer): StreamData {
-  return { kind: 'data', sender: 'client', bytes, sequence: 1, seen: sighting(1) };
 }
 
 test('SmtpDecoder keeps a line of one dot in a text that ended behind it', () => {

@@ -4,15 +4,11 @@ import * as zlib from 'node:zlib';
 import fc from 'fast-check';
 import { deflateLimits } from '../../src/core/limits.ts';
 import { DeflateLayer } from '../../src/dialogue/deflate-layer.ts';
-import type { Sender, StreamData, StreamEvent } from '../../src/stream/types.ts';
+import type { Sender, StreamData } from '../../src/stream/types.ts';
+import { streamData, streamGap } from '../support/stream-events.ts';
 import { END, feed, recut, WAYS } from './tls/feeding.ts';
-import { sighting } from './tls/recorded-streams.ts';
 
 const FIRST_SEQUENCE = 4_294_967_200;
-
-function event(sender: Sender, bytes: Buffer, frame: number, sequence: number): StreamData {
-  return { kind: 'data', sender, bytes, sequence: sequence >>> 0, seen: sighting(frame) };
-}
 
 /** Each of `said` compressed and flushed with `flush`, as RFC 4978 wants it; one event each. */
 async function compressed(sender: Sender, said: readonly Buffer[], flush: number): Promise<StreamData[]> {
@@ -25,7 +21,7 @@ async function compressed(sender: Sender, said: readonly Buffer[], flush: number
     deflate.write(bytes);
     await new Promise<void>((resolve) => deflate.flush(flush, () => resolve()));
     const sent = Buffer.concat(pieces);
-    events.push(event(sender, sent, index + 1, sequence));
+    events.push(streamData(sent, { sender, sequence, frame: index + 1 }));
     sequence += sent.length;
     pieces = [];
   }
@@ -82,7 +78,7 @@ describe('DeflateLayer', () => {
   it('DeflateLayer ends a direction at a gap, and that direction alone', async () => {
     const server = await compressed('server', LINES, zlib.constants.Z_SYNC_FLUSH);
     const client = await compressed('client', LINES, zlib.constants.Z_SYNC_FLUSH);
-    const gap: StreamEvent = { kind: 'gap', sender: 'server', length: 7, sequence: 1, seen: sighting(9) };
+    const gap = streamGap(7, { sender: 'server', frame: 9 });
     const layer = new DeflateLayer();
     const outcome = feed(layer, [...server.slice(0, 3), gap, gap, ...server.slice(3), ...client, END]);
     assert.deepEqual(outcome.server, Buffer.concat(LINES.slice(0, 3)));
@@ -101,7 +97,9 @@ describe('DeflateLayer', () => {
     const good = zlib.deflateRawSync(Buffer.from('good'), { finishFlush: zlib.constants.Z_SYNC_FLUSH });
     // Block type 3 does not exist.
     const bad = Buffer.from([0xff, 0xff]);
-    const events = [good, bad, good].map((bytes, index) => event('server', bytes, index + 3, 0));
+    const events = [good, bad, good].map((bytes, index) =>
+      streamData(bytes, { sender: 'server', frame: index + 3 }),
+    );
     const outcome = feed(new DeflateLayer(), [...events, END]);
     assert.equal(outcome.server.toString(), 'good');
     assert.deepEqual(
@@ -114,8 +112,8 @@ describe('DeflateLayer', () => {
   it('DeflateLayer reports octets behind the end of the stream', () => {
     const ended = zlib.deflateRawSync(Buffer.from('all'));
     const outcome = feed(new DeflateLayer(), [
-      event('client', ended, 1, 0),
-      event('client', ended, 2, 9),
+      streamData(ended, { frame: 1 }),
+      streamData(ended, { frame: 2 }),
       END,
     ]);
     assert.equal(outcome.client.toString(), 'all');
@@ -128,7 +126,7 @@ describe('DeflateLayer', () => {
   it('DeflateLayer hands a flood on in pieces and never holds it', () => {
     const flood = zlib.deflateRawSync(Buffer.alloc(64 << 20), { level: 9 });
     const before = process.memoryUsage().arrayBuffers;
-    const pieces = new DeflateLayer().receive(event('server', flood, 1, 0))[Symbol.iterator]();
+    const pieces = new DeflateLayer().receive(streamData(flood, { sender: 'server' }))[Symbol.iterator]();
     let piece = pieces.next();
     // One step of input is inflated, not all of it: a piece and a margin for the inflater's own tables.
     assert.ok(process.memoryUsage().arrayBuffers - before < deflateLimits.stepBytesMax * 1100 + (1 << 20));
@@ -143,7 +141,7 @@ describe('DeflateLayer', () => {
   it('DeflateLayer never throws on random octets, cut anywhere', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 400 }), { maxLength: 8 }), (pieces) => {
-        const events = pieces.map((piece, index) => event('client', Buffer.from(piece), index, 0));
+        const events = pieces.map((piece, index) => streamData(Buffer.from(piece), { frame: index }));
         const outcome = feed(new DeflateLayer(), [...events, END]);
         assert.ok(outcome.anomalies.length <= 1 && outcome.gaps.length <= 1);
         assert.deepEqual(outcome.closes, [END]);

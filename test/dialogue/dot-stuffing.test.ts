@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type DotLine, DotLineScanner, DotUnstuffer } from '../../src/dialogue/dot-stuffing.ts';
 import type { Run } from '../../src/dialogue/half-stream.ts';
-import type { Sighting } from '../../src/stream/types.ts';
+import { sighting } from '../support/stream-events.ts';
 
-const seen: Sighting = { capture: 0, frame: 1, timestampNs: 0n, ipLength: 40, ttl: 64 };
+const seen = sighting(1);
 
 /** Feeds the octets in pieces of these sizes, in turn. */
 function unstuff(stuffed: string, lineEnds: 'crlf' | 'any', sizes: readonly number[]) {

@@ -3,22 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { HalfStream, type Line } from '../../src/dialogue/half-stream.ts';
 import type { Sighting, StreamData, StreamGap } from '../../src/stream/types.ts';
+import { sighting, streamData, streamGap } from '../support/stream-events.ts';
 
-const seen = (frame: number): Sighting => ({ capture: 0, frame, timestampNs: 0n, ipLength: 40, ttl: 64 });
-const data = (text: string, sequence = 1, frame = 1): StreamData => ({
-  kind: 'data',
-  sender: 'client',
-  bytes: Buffer.from(text, 'latin1'),
-  sequence,
-  seen: seen(frame),
-});
-const gap = (length: number): StreamGap => ({
-  kind: 'gap',
-  sender: 'client',
-  length,
-  sequence: 0,
-  seen: seen(9),
-});
+const data = (text: string, sequence = 1, frame = 1): StreamData => streamData(text, { sequence, frame });
 
 function halfOf(...events: (StreamData | StreamGap)[]): HalfStream {
   const half = new HalfStream();
@@ -73,7 +60,7 @@ test('HalfStream.settle copies what is unread of an event that was lent, and not
 });
 
 test('HalfStream keeps a gap in its place and cuts the line before it', () => {
-  const half = halfOf(data('cut'), gap(5), data('next\n'));
+  const half = halfOf(data('cut'), streamGap(5, { frame: 9 }), data('next\n'));
   assert.equal(half.takeGap(), undefined);
   assert.equal(half.takeLine(), undefined);
   assert.equal(half.lineIsCutByGap, true);
@@ -106,7 +93,7 @@ for (const [over, expected] of [
 }
 
 test('HalfStream.putBack returns runs and gaps in order, in front of what is unread', () => {
-  const half = halfOf(data('one', 1), gap(4), data('two\n', 8), data('three\n', 12));
+  const half = halfOf(data('one', 1), streamGap(4), data('two\n', 8), data('three\n', 12));
   const first = half.takeRun(100);
   const hole = half.takeGap();
   const second = half.takeRun(2);
@@ -135,7 +122,7 @@ test('HalfStream.putBack of the rest of a run costs nothing that grows with what
 });
 
 test('HalfStream.takeEvents hands over everything with its places', () => {
-  const half = halfOf(data('one\ntwo', 1), gap(4), data('three', 12));
+  const half = halfOf(data('one\ntwo', 1), streamGap(4), data('three', 12));
   half.takeLine();
   const events = half
     .takeEvents('client')
@@ -176,7 +163,7 @@ test('HalfStream holds tiny packets that wait in little more than their places',
   const half = new HalfStream();
   const sent = Array.from({ length: 40_000 }, (_, index) => String.fromCharCode(97 + (index % 26)));
   for (const [index, octet] of sent.entries()) {
-    if (index === 20_000) half.push(gap(7));
+    if (index === 20_000) half.push(streamGap(7));
     half.push(data(octet, index, index));
     if (index === 100) assert.equal(half.takeRun(50)?.bytes.toString(), 'a');
   }
@@ -200,13 +187,13 @@ test('HalfStream tells all of a place, whether packets share a piece or cannot',
     ttl: 255,
   };
   const sightings: readonly Sighting[] = [
-    seen(1),
+    sighting(1),
     large,
     { ...large, timestampNs: -(2n ** 63n) },
     { ...large, timestampNs: 2n ** 63n },
     { ...large, capture: 0x1_0000 },
     { ...large, frame: 2 ** 32 },
-    seen(2),
+    sighting(2),
   ];
   const half = halfOf(...sightings.map((each, index) => ({ ...data('x', 0xffff_fffe + index), seen: each })));
   const found = sightings.map(() => half.takeRun(10)?.start.seen);
@@ -292,7 +279,7 @@ test('HalfStream finds lines in merged pieces, searched before or not', () => {
 test('HalfStream.settle keeps what is unread of a lent packet, put back or not, behind whatever waits', () => {
   const half = new HalfStream();
   half.push(data('old', 1, 1));
-  half.push(gap(5));
+  half.push(streamGap(5));
   const lent = data('one two three', 9, 2);
   half.lend(lent);
   const [first, lost, second] = [half.takeRun(99), half.takeGap(), half.takeRun(4)];

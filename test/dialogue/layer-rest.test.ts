@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { HalfStream } from '../../src/dialogue/half-stream.ts';
 import { takeRest } from '../../src/dialogue/layer-rest.ts';
 import type { Sender } from '../../src/stream/types.ts';
+import { streamData } from '../support/stream-events.ts';
 
 function half(sender: Sender, said: readonly (readonly [frame: number, text: string])[]): HalfStream {
   const stream = new HalfStream();
   let sequence = 1;
   for (const [frame, text] of said) {
-    const seen = { capture: 0, frame, timestampNs: 0n, ipLength: 40 + text.length, ttl: 64 };
-    stream.push({ kind: 'data', sender, bytes: Buffer.from(text), sequence, seen });
+    stream.push(streamData(text, { sender, sequence, frame }));
     sequence += text.length;
   }
   return stream;

@@ -2,16 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MessageCollector } from '../../src/dialogue/message-collector.ts';
 import { heapMemory } from '../../src/dialogue/octets.ts';
-import type { Sighting } from '../../src/stream/types.ts';
+import { sighting } from '../support/stream-events.ts';
 
-const seen = (frame: number): Sighting => ({ capture: 0, frame, timestampNs: 0n, ipLength: 40, ttl: 64 });
-const place = (frame: number, sequence = 1) => ({ sequence, seen: seen(frame) });
+const place = (frame: number, sequence = 1) => ({ sequence, seen: sighting(frame) });
 
 test('MessageCollector joins octets and knows the first and the last', () => {
   const collector = new MessageCollector(heapMemory);
   collector.add(Buffer.from('one'), place(3, 100));
   collector.add(Buffer.alloc(0), place(4));
-  collector.add(Buffer.from('two'), place(5), seen(6));
+  collector.add(Buffer.from('two'), place(5), sighting(6));
   const message = collector.finish(place(1));
   assert.equal(message.octets.read().toString(), 'onetwo');
   assert.deepEqual([message.first.sequence, message.first.seen.frame, message.last.frame], [100, 3, 6]);

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ProxyLayer } from '../../src/dialogue/proxy-layer.ts';
 import type { Sender, StreamData } from '../../src/stream/types.ts';
+import { streamData, streamGap } from '../support/stream-events.ts';
 import { END, feed, recut, WAYS } from './tls/feeding.ts';
-import { sighting } from './tls/recorded-streams.ts';
 
 type Kind = ConstructorParameters<typeof ProxyLayer>[0];
 
@@ -16,9 +16,9 @@ function said(...turns: readonly (readonly ['C' | 'S', Buffer])[]): StreamData[]
   const next = { client: 4_294_967_290, server: 100 };
   return turns.map(([who, bytes], index) => {
     const sender: Sender = who === 'C' ? 'client' : 'server';
-    const sequence = next[sender] >>> 0;
+    const sequence = next[sender];
     next[sender] += bytes.length;
-    return { kind: 'data', sender, bytes, sequence, seen: sighting(index + 1) };
+    return streamData(bytes, { sender, sequence, frame: index + 1 });
   });
 }
 
@@ -201,13 +201,7 @@ test('ProxyLayer takes a PROXY line of 107 octets', () => {
 test('ProxyLayer passes what stands behind a hole in the negotiation, and the hole', () => {
   const [request, next] = said(['C', octets('05 01 00')], ['C', hello]);
   assert(request && next);
-  const gap = {
-    kind: 'gap',
-    sender: 'client',
-    length: 10,
-    sequence: request.sequence + 3,
-    seen: sighting(2),
-  } as const;
+  const gap = streamGap(10, { sequence: request.sequence + 3, frame: 2 });
   const outcome = feed(new ProxyLayer('socks'), [request, gap, next, END]);
   assert.deepEqual(outcome.client, hello);
   assert.deepEqual(outcome.gaps, [gap]);

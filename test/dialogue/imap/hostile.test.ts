@@ -11,6 +11,7 @@ import { sectionItem } from '../../../src/dialogue/imap/section.ts';
 import { Text } from '../../../src/dialogue/imap/text.ts';
 import type { Unit } from '../../../src/dialogue/imap/unit.ts';
 import { client, conversation, cuts, lost, server, type Turn, uncut } from '../../support/conversation.ts';
+import { streamData } from '../../support/stream-events.ts';
 import { decode, messagesOf } from './overheard.ts';
 
 const start = conversation('S: * OK ready\nC: a1 LOGIN t x\nS: a1 OK\nC: a2 SELECT INBOX\nS: a2 OK');
@@ -222,8 +223,7 @@ test('RequestedPieces reads a response that waits for its command once, and not 
 
 function textOf(line: string): Text {
   const half = new HalfStream();
-  const seen = { capture: 0, frame: 1, timestampNs: 0n, ipLength: 40, ttl: 64 };
-  half.push({ kind: 'data', sender: 'server', bytes: Buffer.from(`${line}\r\n`), sequence: 1, seen });
+  half.push(streamData(`${line}\r\n`, { sender: 'server' }));
   const taken = half.takeLine();
   assert.ok(taken);
   return new Text(taken);

@@ -3,20 +3,19 @@ import { test } from 'node:test';
 import type { Run } from '../../../src/dialogue/half-stream.ts';
 import { type DialogueMemory, heapMemory } from '../../../src/dialogue/octets.ts';
 import { DataText } from '../../../src/dialogue/smtp/end-of-data.ts';
-import type { Sighting } from '../../../src/stream/types.ts';
 import { client, cuts, cutsInOrder, lost, server, type Turn } from '../../support/conversation.ts';
 import { contentOf, decode, smtp } from '../../support/dialogue.ts';
+import { sighting } from '../../support/stream-events.ts';
 
-const seen = (frame: number): Sighting => ({ capture: 0, frame, timestampNs: 0n, ipLength: 41, ttl: 64 });
 const runOf = (text: string, index: number): Run => ({
   bytes: Buffer.from(text),
-  start: { sequence: index, seen: seen(index) },
+  start: { sequence: index, seen: sighting(index) },
 });
 
 test('DataText keeps what stands around a candidate apart, however tiny its pieces are', () => {
   const early = `${'a'.repeat(6000)}\n.\n`;
   const late = `${'b'.repeat(9000)}\r\n.\r\n`;
-  const text = new DataText({ sequence: 0, seen: seen(0) }, heapMemory);
+  const text = new DataText({ sequence: 0, seen: sighting(0) }, heapMemory);
   for (const [index, octet] of [...`${early}${late}`].entries()) text.add(runOf(octet, index));
   const [end] = text.candidates;
   assert.ok(end !== undefined && text.strictEnd !== undefined);
@@ -30,7 +29,7 @@ test('DataText keeps what stands around a candidate apart, however tiny its piec
 });
 
 test('DataText stops at a candidate and goes on behind it', () => {
-  const text = new DataText({ sequence: 0, seen: seen(0) }, heapMemory);
+  const text = new DataText({ sequence: 0, seen: sighting(0) }, heapMemory);
   const rest = text.add(runOf('one\n.\ntwo\r\n.\r\nQUIT\r\n', 0), true);
   assert.equal(rest?.bytes.toString(), 'two\r\n.\r\nQUIT\r\n');
   assert.equal(text.candidates.length, 1);

@@ -2,7 +2,7 @@
 import type { Anomaly } from '../../../src/core/anomaly.ts';
 import type { Layer, LayerNote } from '../../../src/dialogue/layer.ts';
 import type { Sender, StreamClose, StreamData, StreamEvent, StreamGap } from '../../../src/stream/types.ts';
-import { sighting } from './recorded-streams.ts';
+import { streamGap } from '../../support/stream-events.ts';
 
 export interface Outcome {
   readonly client: Buffer;
@@ -99,8 +99,8 @@ export function withHole(
     if (after.length === 0 || start + event.bytes.length <= from) continue;
     if (!isReported && at > from) {
       isReported = true;
-      const sequence = (event.sequence - start + from) >>> 0;
-      result.push({ kind: 'gap', sender, length, sequence, seen: sighting(event.seen.frame) });
+      const sequence = event.sequence - start + from;
+      result.push(streamGap(length, { sender, sequence, frame: event.seen.frame }));
     }
     if (start + event.bytes.length > from && before.length < event.bytes.length) {
       const skipped = event.bytes.length - after.length;

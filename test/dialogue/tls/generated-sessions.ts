@@ -3,8 +3,8 @@ import { constants } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import * as tls from 'node:tls';
 import type { Connection, Sender, StreamData } from '../../../src/stream/types.ts';
+import { streamData } from '../../support/stream-events.ts';
 import { ecdsa, rsa } from './identities.ts';
-import { sighting } from './recorded-streams.ts';
 
 export const CONNECTION: Connection = {
   id: 1,
@@ -186,9 +186,9 @@ class Wire {
     // As Ethernet would carry it.
     for (let at = 0; at < chunk.length; at += 1448) {
       const bytes = Buffer.from(chunk.subarray(at, at + 1448));
-      const sequence = (FIRST_SEQUENCE[sender] + this.#sent[sender]) >>> 0;
+      const sequence = FIRST_SEQUENCE[sender] + this.#sent[sender];
       this.#sent[sender] += bytes.length;
-      this.events.push({ kind: 'data', sender, bytes, sequence, seen: sighting(this.events.length + 1) });
+      this.events.push(streamData(bytes, { sender, sequence, frame: this.events.length + 1 }));
     }
   }
 }

@@ -9,7 +9,7 @@ import {
   cipherSuite,
 } from '../../../src/dialogue/tls/cipher-suites.ts';
 import type { TlsRecord } from '../../../src/dialogue/tls/record-reader.ts';
-import { sighting } from './recorded-streams.ts';
+import { sighting } from '../../support/stream-events.ts';
 
 function recordOf(fragment: Buffer, type = 23, before = Buffer.alloc(0)): TlsRecord {
   const header = Buffer.from([type, 3, 3, fragment.length >> 8, fragment.length & 255]);

@@ -3,10 +3,10 @@ import { describe, it } from 'node:test';
 import { KeyLog } from '../../../src/dialogue/tls/key-log.ts';
 import { TlsLayer } from '../../../src/dialogue/tls/tls-layer.ts';
 import type { StreamData } from '../../../src/stream/types.ts';
+import { streamData } from '../../support/stream-events.ts';
 import { feed, type Outcome, recut, WAYS, withHole } from './feeding.ts';
 import { CONNECTION } from './generated-sessions.ts';
 import { early, type RecordedWrite, refused, secrets, update } from './openssl-sessions.ts';
-import { sighting } from './recorded-streams.ts';
 
 function eventsOf(writes: readonly RecordedWrite[]): StreamData[] {
   const at = { client: 0, server: 0 };
@@ -14,7 +14,7 @@ function eventsOf(writes: readonly RecordedWrite[]): StreamData[] {
     const bytes = Buffer.from(hex, 'hex');
     const sequence = at[sender];
     at[sender] += bytes.length;
-    return { kind: 'data', sender, bytes, sequence, seen: sighting(index + 1) };
+    return streamData(bytes, { sender, sequence, frame: index + 1 });
   });
 }
 

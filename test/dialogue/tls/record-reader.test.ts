@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { tlsLimits } from '../../../src/core/limits.ts';
 import { RecordReader } from '../../../src/dialogue/tls/record-reader.ts';
-import { sighting } from './recorded-streams.ts';
+import { sighting } from '../../support/stream-events.ts';
 
 function record(length: number, fill = 0x55, type = 23): Buffer {
   return Buffer.concat([Buffer.from([type, 3, 3, length >> 8, length & 255]), Buffer.alloc(length, fill)]);

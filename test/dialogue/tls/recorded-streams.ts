@@ -3,7 +3,8 @@
  * need, so that these depend on no other stage.
  */
 import { readFileSync } from 'node:fs';
-import type { Connection, Sender, Sighting, StreamData } from '../../../src/stream/types.ts';
+import type { Connection, Sender, StreamData } from '../../../src/stream/types.ts';
+import { streamData } from '../../support/stream-events.ts';
 
 export interface RecordedStream {
   readonly connection: Connection;
@@ -86,13 +87,9 @@ class StreamTable {
     if (repeated < 0) throw new Error(`frame ${frame}: the capture has a gap or is out of order`);
     const bytes = payload.subarray(repeated);
     if (bytes.length === 0) return;
-    stream.events.push({ kind: 'data', sender, bytes, sequence: side.next, seen: sighting(frame) });
+    stream.events.push(streamData(bytes, { sender, sequence: side.next, frame }));
     side.next = (side.next + bytes.length) >>> 0;
   }
-}
-
-export function sighting(frame: number): Sighting {
-  return { capture: 0, frame, timestampNs: BigInt(frame), ipLength: 0, ttl: 64 };
 }
 
 function ipv4(packet: Buffer, at: number): string {

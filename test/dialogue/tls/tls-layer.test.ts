@@ -7,6 +7,7 @@ import { parseServerHello, type ServerHello } from '../../../src/dialogue/tls/he
 import { KeyLog } from '../../../src/dialogue/tls/key-log.ts';
 import { TlsLayer } from '../../../src/dialogue/tls/tls-layer.ts';
 import type { Sender, StreamData, StreamEvent } from '../../../src/stream/types.ts';
+import { streamData, streamGap } from '../../support/stream-events.ts';
 import { END, feed, type Outcome, recut, WAYS, withHole } from './feeding.ts';
 import {
   CONNECTION,
@@ -17,7 +18,6 @@ import {
   serverContext,
   text,
 } from './generated-sessions.ts';
-import { sighting } from './recorded-streams.ts';
 
 function layerFor(session: GeneratedSession): TlsLayer {
   const keyLog = new KeyLog();
@@ -432,7 +432,7 @@ describe('TlsLayer and damage', () => {
     assert.ok(genuine);
     // Headers without end, each of which promises a long record.
     const forged = { ...genuine, bytes: Buffer.alloc(65_535, Buffer.from([23, 3, 3, 0x40, 0])) };
-    const gap: StreamEvent = { kind: 'gap', sender: 'client', length: 1, sequence: 0, seen: genuine.seen };
+    const gap = streamGap(1, { frame: genuine.seen.frame });
     const rest = events.slice(from).filter((event) => event.sender === 'server');
     const layer = layerFor(session);
     const flood = Array.from({ length: 20 }, () => forged);
@@ -464,7 +464,7 @@ describe('TlsLayer and damage', () => {
         const events = pieces.map(({ sender, type, body, claimed }) => {
           const length = claimed ?? body.length;
           const bytes = Buffer.from([type, 3, 3, length >> 8, length & 255, ...body]);
-          return { kind: 'data', sender, bytes, sequence: 0, seen: sighting(1) } as const;
+          return streamData(bytes, { sender });
         });
         const outcome = feed(layerWith(Buffer.alloc(32)), [...events, END]);
         assert.ok(outcome.notes.length <= 1);
@@ -521,7 +521,7 @@ describe('TlsLayer without secrets', () => {
     for (const sender of ['client', 'server'] as const) {
       const mine = session.events.filter((event) => event.sender === sender).slice(-20);
       const start = mine.findIndex((event) => event.bytes[0] === 0x17);
-      const gap = { kind: 'gap', sender, length: 1, sequence: 0, seen: sighting(1) } as const;
+      const gap = streamGap(1, { sender });
       for (const events of [mine.slice(start), [gap, ...mine]]) {
         const outcome = feed(layerFor(session), [...events, END]);
         assert.deepEqual(
@@ -538,13 +538,9 @@ describe('TlsLayer without secrets', () => {
     const flight = session.events.filter((event) => event.sender === 'server').slice(0, 3);
     const flood = (bytes: number) => [
       ...flight,
-      ...Array.from({ length: Math.ceil(bytes / 65_536) }, () => ({
-        kind: 'data' as const,
-        sender: 'server' as const,
-        bytes: Buffer.alloc(65_536, 0x17),
-        sequence: 0,
-        seen: sighting(9),
-      })),
+      ...Array.from({ length: Math.ceil(bytes / 65_536) }, () =>
+        streamData(Buffer.alloc(65_536, 0x17), { sender: 'server', frame: 9 }),
+      ),
     ];
     const below = layerFor(session);
     assert.deepEqual(feed(below, flood(tlsLimits.heldBytesMax - 131_072)).notes, []);
@@ -557,22 +553,12 @@ describe('TlsLayer without secrets', () => {
 });
 
 describe('TlsLayer where there is no TLS', () => {
-  const seen = sighting(1);
-  const of = (sender: Sender, said: string): StreamData => ({
-    kind: 'data',
-    sender,
-    bytes: Buffer.from(said),
-    sequence: 5,
-    seen,
-  });
+  const of = (sender: Sender, said: string): StreamData => streamData(said, { sender });
   const dialogues: readonly (readonly [string, readonly StreamEvent[]])[] = [
     ['the client speaks', [of('client', 'EHLO a\r\n'), of('server', '250 b\r\n'), END]],
     ['the server speaks first', [of('server', '220 b\r\n'), of('client', 'EHLO a\r\n'), END]],
     ['an octet comes at a time', [of('client', 'E'), of('client', 'H'), of('server', '2'), END]],
-    [
-      'a hole stands before text',
-      [{ kind: 'gap', sender: 'client', length: 7, sequence: 5, seen }, of('client', 'DATA\r\n'), END],
-    ],
+    ['a hole stands before text', [streamGap(7), of('client', 'DATA\r\n'), END]],
   ];
   for (const [name, events] of dialogues) {
     it(`TlsLayer lets everything pass unchanged when ${name}`, () => {
@@ -602,7 +588,7 @@ describe('TlsLayer where there is no TLS', () => {
 
   it('TlsLayer holds no more than its limit while holes keep it from telling text from TLS', () => {
     const layer = new TlsLayer(CONNECTION, new KeyLog());
-    const hole: StreamEvent = { kind: 'gap', sender: 'client', length: 1, sequence: 1, seen: sighting(1) };
+    const hole = streamGap(1);
     const pairs = tlsLimits.undecidedMax / 2;
     const events = Array.from({ length: pairs }, () => [hole, of('client', 'x')]).flat();
     assert.deepEqual(
