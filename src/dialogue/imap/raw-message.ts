@@ -1,6 +1,7 @@
 /** From literals and sections to the RawMessage that leaves the decoder. */
 import { type Anomaly, anomaly } from '../../core/anomaly.ts';
 import type { Connection, Sender, Sighting } from '../../stream/types.ts';
+import { mailWasCut } from '../collected-mail.ts';
 import type { Place } from '../half-stream.ts';
 import type { CollectedMessage } from '../message-collector.ts';
 import { joinOctets, type Octets } from '../octets.ts';
@@ -116,9 +117,7 @@ export function missingOf(content: CollectedMessage, mismatch: boolean): readonl
 export function anomaliesOf(content: CollectedMessage, mismatch: boolean): Anomaly[] {
   const found: Anomaly[] = [];
   if (mismatch) found.push(mismatchAnomaly(content.first));
-  if (content.cut) {
-    found.push(anomaly('dialogue.message-limit', `frame ${content.last.frame}`, 'the mail was cut'));
-  }
+  if (content.cut) found.push(mailWasCut(content.last.frame));
   return found;
 }
 

@@ -1,6 +1,7 @@
 /** What the answers have told so far, RFC 1939 §4 and §5: who is logged in, and the mails of the maildrop. */
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Connection } from '../../stream/types.ts';
+import { collectedMail } from '../collected-mail.ts';
 import type { Line, Place } from '../half-stream.ts';
 import type { CollectedMessage } from '../message-collector.ts';
 import { type DialogueMemory, heapMemory } from '../octets.ts';
@@ -9,7 +10,6 @@ import type { SaslExchange } from '../sasl.ts';
 import type { LayerName } from '../types.ts';
 import type { Command } from './command.ts';
 import { kindOfMail, MailText } from './mail-text.ts';
-import { rawMessage } from './raw-message.ts';
 import { beginsLikeMail } from './server-only.ts';
 
 /** What the number and size of one mail take. */
@@ -102,16 +102,27 @@ export class Session {
       message.octets.release();
       return;
     }
-    const { connection, layer } = this;
     const { verb = 'RETR', argument } = mail.command ?? {};
-    const circumstances = { connection, layer, user: this.#user };
-    this.#out.add(rawMessage(circumstances, verb, message, isWhole, mail.wireBytes));
+    this.#out.add({
+      ...collectedMail(message),
+      protocol: 'pop3',
+      connection: this.connection,
+      direction: 'retrieved',
+      method: verb,
+      layer: this.layer,
+      complete: isWhole,
+      accepted: true,
+      envelope: null,
+      helo: null,
+      user: this.#user,
+      wireBytes: mail.wireBytes,
+    });
     if (isWhole && mail.command !== undefined && verb === 'RETR') {
       this.#noteSize(Number(argument), message.octets.length);
     }
   }
 
-  /** A mail of a size that the server told is no excerpt of TOP. */
+  /** It is as long as the server said that some mail is: then it is no excerpt, but all of that. */
   #hasKnownSize(mail: MailText, { octets }: CollectedMessage): boolean {
     return mail.announcedBytes === octets.length || this.#toldSizes?.has(octets.length) === true;
   }

@@ -1,6 +1,6 @@
 /** From a mail and its transaction to the RawMessage that leaves the decoder. */
-import { anomaly } from '../../core/anomaly.ts';
 import type { Connection } from '../../stream/types.ts';
+import { collectedMail } from '../collected-mail.ts';
 import type { Direction, Envelope, LayerName, RawMessage } from '../types.ts';
 import type { HeldMail } from './pending.ts';
 
@@ -26,29 +26,19 @@ export function rawMessage(
   const { message } = mail;
   const isWhole = mail.ended && message.missing.length === 0;
   if (!isWhole && message.octets.length === 0) return undefined;
-  const limit = anomaly('dialogue.message-limit', `frame ${message.first.seen.frame}`, 'the mail was cut');
   return {
-    kind: 'message',
+    ...collectedMail(message),
     protocol: 'smtp',
     connection,
     direction: directionOf(connection, user),
     method: mail.method,
     layer,
-    octets: message.octets,
-    exact: true,
     complete: isWhole,
-    missing: message.missing,
     accepted,
     envelope,
     helo,
     user,
-    mailbox: null,
-    uid: null,
-    first: message.first.seen,
-    firstSequence: message.first.sequence,
-    last: message.last,
     wireBytes: mail.wireBytes,
-    anomalies: message.cut ? [limit] : [],
   };
 }
 
