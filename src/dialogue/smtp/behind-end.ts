@@ -1,4 +1,4 @@
-/** What stands behind a place that may be the end of a text. */
+/** What stands behind a place that may be the end of a mail text: only that may tell whether it is. */
 import type { Sighting } from '../../stream/types.ts';
 
 export interface Behind {
@@ -14,7 +14,10 @@ export const commandBytesMax = 1024;
 
 const LF = 0x0a;
 
-/** Whether enough of the line behind the last of these places has come; every octet is looked at once. */
+/**
+ * Tells whether the first line behind the last of these places has come, or as much of it as is looked at. It is
+ * told of octets as they come, so that each is searched once.
+ */
 export class LineBehind {
   #octets = 0;
   #isThere = false;

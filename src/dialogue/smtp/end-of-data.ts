@@ -49,7 +49,7 @@ const noBytes = Buffer.alloc(0);
 const pieceCost = 300;
 const piecesBeforeMerge = 4096;
 const smallPieceBytes = 256;
-/** The octet before the end, the dot and its CRLF may have come one by one. */
+/** Pieces at the end that are not joined: the octet before the dot, the dot, and its CRLF may have come one by one. */
 const looseAtEnd = 4;
 /** Octets that are read again at once. */
 const chunkBytes = 64 << 10;
@@ -64,16 +64,16 @@ export class DataText {
   #pieces: Piece[] = [];
   /** Octets of the text and of what was read beyond a candidate, lost ones included. */
   #length = 0;
-  /** Behind it nothing but holes was read. */
+  /** Where the last octets end: behind it there are only holes. */
   #octetsEnd = 0;
-  /** Scanner offsets count no lost octets. */
+  /** Lost octets so far, which the scanner's offsets do not count. */
   #lost = 0;
   /** Lines that begin with a dot. */
   #dotLines = 0;
   #gaps = 0;
   /** Octets were dropped at a limit. */
   #cut = false;
-  /** Pieces before this one are not worth merging any more; where they end. */
+  /** The first piece that may still be merged with others, and where in the text it begins. */
   #settled = 0;
   #settledAt = 0;
   #candidates: Candidate[] = [];
@@ -81,7 +81,7 @@ export class DataText {
   #strictEnd: EndOfData | undefined;
   #lastSeen: Sighting;
 
-  /** So many candidates are known not to be the end, unless the end of the text says something else. */
+  /** The first so many candidates are not the end; that may change once the text is read to its strict end. */
   dismissed = 0;
 
   /** `begin` is where the text begins, or would; `isTail`: what stood before it was lost. */
@@ -234,7 +234,7 @@ export class DataText {
     this.#log.release();
   }
 
-  /** No octet has to be taken out of what was kept. */
+  /** The octets that were kept are the mail as it is: no dots to undo, no holes. */
   #isPlain(end: EndOfData | undefined, length: number): boolean {
     const dotLines = end === undefined || end.kind === 'gap' ? 0 : 1;
     if (this.#dotLines > dotLines || this.#scanner.undecided > 0) return false;
@@ -309,7 +309,7 @@ export class DataText {
     if (kept < bytes.length) this.#dropBeyondLimit(bytes.length - kept, placeAt(start, kept));
   }
 
-  /** Dots that were added, and the end, are none of the mail's octets. */
+  /** The limit holds for the mail: the dots that were added to it, and the dot line behind it, come on top. */
   #append(bytes: Buffer): number {
     const room = this.#memory.mailBytesMax + this.#dotLines + '.\r\n'.length - this.#log.length;
     return this.#log.append(bytes.length <= room ? bytes : bytes.subarray(0, Math.max(room, 0)));
@@ -327,7 +327,10 @@ export class DataText {
     else this.#settleSometimes();
   }
 
-  /** Where a packet begins is asked of the first one, of the last ones, and of those behind a candidate. */
+  /**
+   * Joins the piece before the last `loose` ones with the piece before it. Where packets begin is needed only for the
+   * first piece, for the last ones, and behind a candidate.
+   */
   #mergeBehind(loose: number): void {
     const index = this.#pieces.length - loose - 1;
     const [before, piece] = [this.#pieces[index - 1], this.#pieces[index]];
@@ -378,7 +381,7 @@ export class DataText {
     this.#settledAt = this.#length;
   }
 
-  /** Pieces that were not settled have become fewer: candidates lie in other ones. */
+  /** Pieces were merged: finds anew in which of them the candidates lie. */
   #findCandidates(): void {
     let piece = this.#settled;
     let pieceAt = this.#settledAt;

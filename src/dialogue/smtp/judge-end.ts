@@ -1,6 +1,7 @@
 /**
- * Where a mail text ended in the server's view. A strict end is certain as long as nothing before it may
- * have been one; a candidate is the end if the server's replies can only be understood so.
+ * Where a mail text ended in the server's view. The strict end, CRLF.CRLF, is the end unless a candidate stands
+ * before it: a dot line with a bare LF, which some servers take for the end, or a hole that may have swallowed an
+ * end. A candidate is the end if the server's replies make sense in no other way.
  */
 import { dialogueLimits } from '../../core/limits.ts';
 import type { Sighting } from '../../stream/types.ts';
@@ -16,9 +17,9 @@ export interface StrictEnd {
   readonly kind: 'found';
   readonly seen: Sighting;
   readonly lines: readonly string[];
-  /** The client says no more than that. */
+  /** The client has ended: nothing stands behind the lines. */
   readonly isAll: boolean;
-  /** More lines may come. */
+  /** More lines may come, and would be looked at. */
   readonly mayGrow: boolean;
 }
 
@@ -28,30 +29,33 @@ export interface EndContext {
   readonly strictEnd: StrictEnd | { readonly kind: 'none' } | undefined;
   readonly client: HalfStream;
   readonly replies: ReplyReader;
-  readonly clientFinished: boolean;
-  readonly serverFinished: boolean;
+  /** The client has no more to say, and all it said was read. */
+  readonly clientIsOver: boolean;
+  /** No replies are awaited but those that are there. */
+  readonly repliesEnd: boolean;
   /** The DATA command itself ended in a bare LF: the client knows no other line end. */
   readonly isLaxClient: boolean;
 }
 
-/** Commands behind an end that are held against the replies: as many tell what the text was, if any do. */
+/** Commands behind an end that are compared with the replies: if so many do not tell what was the end, none do. */
 export const linesMax = 32;
-/** Replies and holes that can matter before they were taken. */
+/** Replies and holes that are looked at ahead: the answer to the text, holes before it, an answer to each command. */
 export const repliesMax = holesMax + 1 + linesMax + 1;
 
 /** `none`: no candidate is the end, as far as is known. `wait`: replies to come will tell. */
 export type EndVerdict = EndOfData | 'none' | 'wait';
 
 export function judgeCandidates(context: EndContext): EndVerdict {
-  const { text, replies, serverFinished } = context;
+  const { text, replies, repliesEnd } = context;
   if (text.candidates.length === 0) return 'none';
   const answered = endAnsweredInHole(context);
   if (answered !== undefined) return answered;
+  // To the strict end, or to where the client ended without one.
   const allRead = context.strictEnd !== undefined;
   const reply = nextReply(replies);
   if (reply === undefined) {
-    if (allRead && !serverFinished) return 'wait';
-    return serverFinished ? endWithoutReplies(context) : 'none';
+    if (allRead && !repliesEnd) return 'wait';
+    return repliesEnd ? endWithoutReplies(context) : 'none';
   }
   if (!isFinal(reply)) return 'none';
   for (let index = allRead ? 0 : text.dismissed; index < text.candidates.length; index++) {
@@ -66,8 +70,8 @@ export function judgeCandidates(context: EndContext): EndVerdict {
 }
 
 /**
- * Between 354 and the end of the text a server says nothing: where octets of its own were lost before the
- * client's octets behind a hole, they answered an end in that hole.
+ * From its 354 to the end of the text a server is silent. So where octets of the server were lost after a hole in
+ * the text began and before the client's next octets, they answered an end that lay in that hole.
  */
 function endAnsweredInHole(context: EndContext): EndOfData | undefined {
   const lost = context.replies.peek();
@@ -79,7 +83,7 @@ function endAnsweredInHole(context: EndContext): EndOfData | undefined {
   });
 }
 
-/** Enough is known of what follows: more octets change nothing until the text is read to its end. */
+/** So much is there of what follows that more of it would not tell more, until the text is read to its end. */
 function isKnown({ bytes, endsInHole }: Behind): boolean {
   return endsInHole || bytes.length >= commandBytesMax || bytes.includes('\n');
 }
@@ -87,7 +91,7 @@ function isKnown({ bytes, endsInHole }: Behind): boolean {
 function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRead: boolean): EndVerdict {
   const behind = peekBehind(context, end);
   const next = behind.seen ?? nextSeen(context, end);
-  const answeredFirst = next === undefined ? context.clientFinished : isBefore(reply.seen, next);
+  const answeredFirst = next === undefined ? context.clientIsOver : isBefore(reply.seen, next);
   if (answeredFirst && end.kind === 'gap') return end;
   const lines = completeLines(behind.bytes);
   const startsCommand = startsWithCommand(context, behind, lines);
@@ -96,29 +100,28 @@ function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRe
   if (context.strictEnd?.kind !== 'found') {
     // The client said all it had to say, and the server was content: this was the end.
     const fit = reply.code < 300 ? readingFits(lines, context.replies, false) : 'no';
-    if (fit === 'open' && !context.serverFinished) return 'wait';
+    if (fit === 'open' && !context.repliesEnd) return 'wait';
     return fit === 'no' ? 'none' : end;
   }
   return startsCommand ? compareWithReplies(context, context.strictEnd, end, lines, reply) : 'none';
 }
 
-/** What the client said first behind a possible end, be there holes before it or not. */
+/** Where the first octets behind a possible end were seen; holes before them are passed over. */
 function nextSeen({ text, client }: EndContext, end: EndOfData): Sighting | undefined {
   return text.seenBehind(end) ?? client.placeBehindGaps?.seen;
 }
 
-/** Behind part of a line nobody can tell: more of it may make it something else. */
-function startsWithCommand(
-  { clientFinished }: EndContext,
-  behind: Behind,
-  [line]: readonly string[],
-): boolean {
+/** What follows a possible end begins with a command. Part of a line is none yet: its rest may make it text. */
+function startsWithCommand({ clientIsOver }: EndContext, behind: Behind, [line]: readonly string[]): boolean {
   if (line !== undefined) return looksLikeCommand(line);
-  if (!clientFinished && !isKnown(behind)) return false;
+  if (!clientIsOver && !isKnown(behind)) return false;
   return looksLikeCommand(behind.bytes.toString('latin1', 0, commandBytesMax));
 }
 
-/** What was read behind a candidate, and what waits to be read behind that: how far was read is a matter of packets. */
+/**
+ * The octets behind a candidate, those that were read into the text and those that still wait: how many of them were
+ * read depends on how packets were cut, and must not matter.
+ */
 function peekBehind(
   { text, client }: EndContext,
   end: EndOfData,
@@ -134,9 +137,12 @@ function peekBehind(
   return { bytes, seen: read === undefined ? client.place?.seen : read.seen, endsInHole };
 }
 
-/** Both readings of what follows, held against the replies; the strict one wins where both are possible. */
+/**
+ * Either the text goes on to its strict end, or it ended at the candidate and what follows are commands: both are
+ * compared with the replies, and the strict reading wins where both are possible.
+ */
 function compareWithReplies(
-  { replies, serverFinished }: EndContext,
+  { replies, repliesEnd }: EndContext,
   strictEnd: StrictEnd,
   end: EndOfData,
   lines: readonly string[],
@@ -145,14 +151,14 @@ function compareWithReplies(
   const strict = readingFits(strictEnd.lines, replies, strictEnd.isAll);
   const early = readingFits(lines, replies, false);
   if (early === 'no') return 'none';
-  // Nobody answers an end that is still to be sent.
+  // The server had seen an end before the strict one was sent.
   if (isBefore(reply.seen, strictEnd.seen)) return end;
   // How many replies stood in a hole is not known: they cannot be counted off.
   if (replies.peek()?.kind === 'gap') return 'none';
   // More replies may show that it is neither.
-  if (strict === 'no') return early !== 'open' || serverFinished ? end : 'wait';
+  if (strict === 'no') return early !== 'open' || repliesEnd ? end : 'wait';
   if (strict === 'yes') return 'none';
-  return serverFinished && !strictEnd.mayGrow ? 'none' : 'wait';
+  return repliesEnd && !strictEnd.mayGrow ? 'none' : 'wait';
 }
 
 /**
@@ -163,7 +169,7 @@ export function isEndInDoubt(context: EndContext, strictEnd: StrictEnd): boolean
   const { text, replies } = context;
   const strict = readingFits(strictEnd.lines, replies, strictEnd.isAll);
   const reply = replies.peek();
-  // Behind one that answers no end, more replies tell nothing: they are not awaited.
+  // The next reply must be the answer to the text, or they cannot be counted off: then more of them tell nothing.
   const isCounted = reply?.kind === 'reply' && isFinal(reply);
   if (isCounted && strict === 'yes') return false;
   return text.candidates.some((end) => {
@@ -173,10 +179,10 @@ export function isEndInDoubt(context: EndContext, strictEnd: StrictEnd): boolean
   });
 }
 
-/** `soFar`: all of the lines were answered, and more may come. `open`: answers are still to come. */
+/** `soFar`: all of the lines were answered, and more lines may come. `open`: answers are still to come. */
 type Fit = 'yes' | 'no' | 'soFar' | 'open';
 
-/** Whether `lines` may be commands that were answered by the replies behind the next one. */
+/** Whether `lines` may be commands: the next reply answers the text, and those behind it the lines, one each. */
 function readingFits(lines: readonly string[], replies: ReplyReader, isAll: boolean): Fit {
   let index = 1;
   for (const line of lines) {
@@ -198,21 +204,22 @@ function isPlausible(verb: string, line: string, code: number): boolean {
 }
 
 /**
- * With the server's side missing a hole counts where commands follow it, and a bare LF where the client
- * has used nothing else and goes on with commands or has no more to say.
+ * Where no replies are there to tell, a hole is the end if commands follow it. A dot line with a bare LF is the end
+ * if the client knows no other line end, and goes on with commands or has no more to say.
  */
 function endWithoutReplies(context: EndContext): EndVerdict {
-  const { text, clientFinished, isLaxClient } = context;
+  const { text, clientIsOver, isLaxClient } = context;
   for (const end of text.candidates) {
     const behind = peekBehind(context, end);
     const [line] = completeLines(behind.bytes);
     const isFollowed = line !== undefined && /^(?:MAIL FROM:|RSET$|QUIT$|EHLO )/i.test(line);
-    const isLast = clientFinished && behind.seen === undefined;
+    const isLast = clientIsOver && behind.seen === undefined;
     if (end.kind === 'gap' ? isFollowed : isLaxClient && (isFollowed || isLast)) return end;
   }
   return 'none';
 }
 
+/** The lines whose line ends are there, `linesMax` at most. */
 export function completeLines(bytes: Buffer): string[] {
   const lines = bytes.toString('latin1').split(/\r?\n/, linesMax + 1);
   lines.pop();

@@ -15,22 +15,22 @@ export type LossProgress =
   | { readonly kind: 'over'; readonly mail: HeldMail | undefined };
 
 export class LossReader {
-  readonly #tail: LostText;
+  readonly #lostText: LostText;
 
   /** `lost`: so many octets are known to be lost; infinitely many where their number says nothing. */
   constructor(lost: number) {
-    this.#tail = new LostText(lost);
+    this.#lostText = new LostText(lost);
   }
 
   read(heard: Overheard): LossProgress {
     const { client, clientFinished } = heard;
     const gap = client.takeGap();
     if (gap !== undefined) {
-      this.#tail.addGap(gap);
+      this.#lostText.addGap(gap);
       return 'more';
     }
     const { place } = client;
-    if (place !== undefined && !this.#tail.isBegun) {
+    if (place !== undefined && !this.#lostText.isBegun) {
       const text = this.#askedText(heard, place);
       if (text === 'wait') return text;
       if (text !== undefined) return { kind: 'text', text };
@@ -40,15 +40,15 @@ export class LossReader {
     }
     const line = client.takeLineOrRest(clientFinished);
     if (line !== undefined) return this.#readLine(line, heard);
-    return clientFinished ? { kind: 'over', mail: this.#tail.finish() } : 'wait';
+    return clientFinished ? { kind: 'over', mail: this.#lostText.finish() } : 'wait';
   }
 
   #readLine(line: Line, { memory }: Overheard): LossProgress {
-    switch (this.#tail.add(line, memory)) {
+    switch (this.#lostText.add(line, memory)) {
       case 'command':
         return { kind: 'command', line };
       case 'end':
-        return { kind: 'over', mail: this.#tail.finish() };
+        return { kind: 'over', mail: this.#lostText.finish() };
       case 'text':
         return 'more';
     }
@@ -59,12 +59,12 @@ export class LossReader {
     const { replies, client, clientFinished } = heard;
     for (let next = replies.peek(); next && isBefore(next.seen, place.seen); next = replies.peek()) {
       replies.take();
-      if (next.kind === 'reply') this.#tail.noteAnswer(next.code);
+      if (next.kind === 'reply') this.#lostText.noteAnswer(next.code);
     }
-    if (this.#tail.lastAnswer !== 354) return undefined;
+    if (this.#lostText.lastAnswer !== 354) return undefined;
     const start = client.peek(fieldBytesLookedAt);
     const isCut = clientFinished || client.unreadBytes > start.length;
     if (mayBecomeField(start) && !isCut) return 'wait';
-    return this.#tail.beginText(place, start, heard.memory);
+    return this.#lostText.beginText(place, start, heard.memory);
   }
 }

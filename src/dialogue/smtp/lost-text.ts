@@ -23,9 +23,9 @@ const commandBytesMax = 100;
 const lineEnds = { crlf: '\r\n', lf: '\n', cut: '' } as const;
 
 export class LostText {
-  /** Octets known to be lost before. */
+  /** Octets that were lost before those that were captured. */
   #lost: number;
-  /** Replies that are older than what follows the loss. */
+  /** Replies that were sent before what follows the loss. */
   #answers = 0;
   #lastAnswer: number | undefined;
   #text: DataText | undefined;
@@ -50,11 +50,11 @@ export class LostText {
   }
 
   /**
-   * The server had asked for text before these octets: they are the mail. It is whole if what was lost
-   * is no more than the commands that were answered meanwhile, and it begins as a mail does. Where the capture
-   * begins here, nobody knows what was lost.
+   * The server had asked for text before these octets: they are the mail. Its beginning is there if it begins as a
+   * mail does, and no more was lost than the commands take that were answered meanwhile.
    */
   beginText(place: Place, start: Buffer, memory: DialogueMemory): DataText {
+    // DATA, and a command for each other answer.
     const isExplained = this.#lost <= dataBytes + (this.#answers - 1) * commandBytesMax;
     return new DataText(place, memory, !(isExplained && startsWithField(start)));
   }
@@ -91,7 +91,7 @@ export function startsWithField(start: Buffer): boolean {
 /** So many octets tell whether they begin with a field. */
 export const fieldBytesLookedAt = 128;
 
-/** More octets than these are needed to tell whether they begin with a field. */
+/** These octets may be part of a field's name: more are needed to tell. */
 export function mayBecomeField(start: Buffer): boolean {
   return /^[!-9;-~]{0,76}$/.test(start.toString('latin1'));
 }

@@ -37,8 +37,10 @@ export class Overheard {
   receive(event: StreamData | StreamGap): void {
     if (event.kind === 'gap') this.#isLossy = true;
     if (event.sender === 'server') {
-      if (event.kind === 'data') this.#serverWasHeard = true;
-      if (event.kind === 'data') this.#isOneSided = false;
+      if (event.kind === 'data') {
+        this.#serverWasHeard = true;
+        this.#isOneSided = false;
+      }
       this.replies.push(event);
       return;
     }

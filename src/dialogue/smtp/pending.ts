@@ -9,6 +9,7 @@ export interface HeldMail {
   readonly method: 'DATA' | 'BDAT';
   readonly message: CollectedMessage;
   readonly wireBytes: number;
+  /** Its end was captured. */
   readonly ended: boolean;
 }
 
@@ -27,11 +28,11 @@ export interface PendingChunk {
   readonly seen: Sighting;
 }
 
-/** The end of DATA; `tail`: only the end of the mail was captured. */
+/** The end of DATA; `isTail`: only the end of the mail was captured. */
 export interface HeldEnd {
   readonly kind: 'endOfData';
   readonly mail: HeldMail;
-  readonly tail: boolean;
+  readonly isTail: boolean;
   readonly seen: Sighting;
   readonly answersLeft: number;
   /** What the answers so far say. */

@@ -1,6 +1,6 @@
 /**
- * The octets of replies that were read and not taken. How far is read ahead depends on how many octets have come:
- * where another layer begins behind a reply, all that follows it is that layer's, read or not.
+ * The octets of replies that were read and not taken, to be given back. Behind the reply that lets TLS begin all is
+ * TLS: what was read ahead there was none of replies, however much it looked like them.
  */
 import { dialogueLimits } from '../../core/limits.ts';
 import type { StreamGap } from '../../stream/types.ts';
@@ -18,8 +18,9 @@ interface Entry {
   from: number;
   to: number;
   readonly start: Place | undefined;
+  /** `source` is a copy, and no view of the event that is read. */
   isOwn: boolean;
-  /** Replies and holes that are ready since this was read, and not taken. */
+  /** Replies and holes that were complete with this, and are not taken yet. */
   completes: number;
 }
 
@@ -36,7 +37,7 @@ export class ReadAhead {
     return this.#cost;
   }
 
-  /** The octets `from` … `to` of a line, counted from its first. */
+  /** The octets `from` … `to` of a line, counted from its first; `completes` replies were complete with them. */
   addLine({ source, from: at, start }: Line, from: number, to: number, completes: number): void {
     const place = placeAt(start, from);
     this.#add({
@@ -54,7 +55,7 @@ export class ReadAhead {
     this.#add({ gap, source: noBytes, from: 0, to: 0, start: undefined, isOwn: true, completes });
   }
 
-  /** What was ready first was taken. */
+  /** The first reply or hole was taken, and its octets are let go; `isLast`: no other one is complete. */
   taken(isLast: boolean): void {
     for (let first = this.#entries[0]; first !== undefined; first = this.#entries[0]) {
       if (first.completes > 1) {

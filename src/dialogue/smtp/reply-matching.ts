@@ -11,15 +11,15 @@ export interface MatchContext {
   /** Oldest first; at least one. */
   readonly pending: readonly Pending[];
   readonly replies: ReplyReader;
-  /** No more replies are awaited than those that are there. */
-  readonly serverFinished: boolean;
+  /** No replies are awaited but those that are there. */
+  readonly repliesEnd: boolean;
   /** Octets of either side were lost on this connection. */
-  readonly lossy: boolean;
+  readonly isLossy: boolean;
   /** Where the client's next octets were seen; undefined where there are none, or a hole stands before them. */
   readonly clientNext: Sighting | undefined;
-  /** The client goes on as TLS begins. */
+  /** The client's next octets begin TLS. */
   readonly clientBeginsTls: boolean;
-  /** More octets of the client may come, and none wait to be read. */
+  /** None of the client's octets wait to be read, and more may come. */
   readonly clientMayGoOn: boolean;
   /** All that the client sent before `seen` is among the pending commands, or waits behind them. */
   clientReadUpTo(seen: Sighting): boolean;
@@ -31,7 +31,7 @@ export type Match =
   | { readonly kind: 'missing'; readonly count: number }
   | { readonly kind: 'wait' };
 
-/** Replies behind a hole that are compared with the commands, and shifts that are tried. */
+/** Replies behind a hole that are compared with the commands, and how far these are shifted against each other. */
 const comparedMax = 64;
 
 const wait: Match = { kind: 'wait' };
@@ -42,17 +42,17 @@ export function matchReply(context: MatchContext): Match {
   const first = pending[0] as Pending;
   for (;;) {
     const next = replies.peek();
-    if (next === undefined) return context.serverFinished ? { kind: 'missing', count: 1 } : wait;
+    if (next === undefined) return context.repliesEnd ? { kind: 'missing', count: 1 } : wait;
     if (next.kind === 'gap') {
       const match = matchTls(context, next.seen) ?? matchAcrossGap(context);
       if (match === 'again') continue;
       return match;
     }
-    if (context.lossy && stopsClient(first)) {
+    if (context.isLossy && stopsClient(first)) {
       if (context.clientMayGoOn) return wait;
       if (!isInTime(first, next, context.clientNext)) return { kind: 'missing', count: 1 };
     }
-    const answersLostCommand = context.lossy && isBefore(next.seen, first.seen);
+    const answersLostCommand = context.isLossy && isBefore(next.seen, first.seen);
     if (!answersLostCommand && mayAnswer(first, next.code)) break;
     if (!answersLostCommand) {
       const verdict = judgeUnexpected(context, first, next);
@@ -65,23 +65,27 @@ export function matchReply(context: MatchContext): Match {
 
 /** A code that is no answer to the command: something is out of step, or the server is strange. */
 function judgeUnexpected(context: MatchContext, first: Pending, reply: Reply): Match | 'drop' {
-  const { pending, replies, serverFinished } = context;
+  const { pending, replies, repliesEnd } = context;
   if (first.kind === 'data') {
     const following = replies.peek(1);
-    if (following === undefined && !serverFinished) return wait;
+    if (following === undefined && !repliesEnd) return wait;
     if (following?.kind === 'reply' && following.code === 354) return 'drop';
   }
-  const isSilent = first.kind === 'command' && first.command.verb === '';
+  // Not a command: servers need not answer it.
+  const isNoCommand = first.kind === 'command' && first.command.verb === '';
   const mayBeFor = ({ kind, seen }: Pending): boolean => kind === 'data' && !isBefore(reply.seen, seen);
   const laterFits = reply.code === 354 && pending.slice(1).some(mayBeFor);
-  if (isSilent || laterFits) return { kind: 'missing', count: 1 };
+  if (isNoCommand || laterFits) return { kind: 'missing', count: 1 };
   // It may be the answer to a DATA that waits to be read.
-  if (reply.code === 354 && !serverFinished && !context.clientReadUpTo(reply.seen)) return wait;
+  if (reply.code === 354 && !repliesEnd && !context.clientReadUpTo(reply.seen)) return wait;
   replies.take();
   return { kind: 'reply', reply };
 }
 
-/** What a client that begins TLS has heard was a 220, and all behind it belongs to TLS: it is not looked at. */
+/**
+ * The answer to STARTTLS was lost, but the client begins TLS: so it was 220, and what the server said behind the hole
+ * is TLS, even where it looks like replies.
+ */
 function matchTls({ pending, replies, clientBeginsTls }: MatchContext, gapSeen: Sighting): Match | undefined {
   const [first] = pending;
   if (first?.kind !== 'starttls' || !clientBeginsTls || isBefore(gapSeen, first.seen)) return undefined;
@@ -89,23 +93,26 @@ function matchTls({ pending, replies, clientBeginsTls }: MatchContext, gapSeen: 
   return { kind: 'missing', count: 1 };
 }
 
-/** `again`: the hole was taken, and what is behind it is looked at as if there had been none. */
+/**
+ * A hole stands before the next reply: finds how many answers were in it. `again`: the hole is dealt with, and what is
+ * behind it is matched as if there had been none.
+ */
 function matchAcrossGap(context: MatchContext): Match | 'again' {
-  const { pending, replies, serverFinished } = context;
+  const { pending, replies, repliesEnd } = context;
   const behind: Reply[] = [];
   let next = replies.peek(1);
   while (next?.kind === 'reply' && behind.length < Math.min(pending.length, comparedMax)) {
     behind.push(next);
     next = replies.peek(behind.length + 1);
   }
-  const moreMayCome = next === undefined && !serverFinished;
+  const moreMayCome = next === undefined && !repliesEnd;
   const [reply] = behind;
   if (reply === undefined) {
     if (moreMayCome) return wait;
     replies.take();
     return next === undefined ? { kind: 'missing', count: pending.length } : 'again';
   }
-  if (!serverFinished && !context.clientReadUpTo(reply.seen)) return wait;
+  if (!repliesEnd && !context.clientReadUpTo(reply.seen)) return wait;
   // As many replies as there are commands tell more than one, and the same however they were cut.
   if (moreMayCome && behind.length < Math.min(pending.length, comparedMax)) return wait;
   const lost = countLost(pending, behind, context.clientNext);
@@ -113,7 +120,10 @@ function matchAcrossGap(context: MatchContext): Match | 'again' {
   return lost === undefined || lost === 0 ? 'again' : { kind: 'missing', count: lost };
 }
 
-/** Commands whose answers were lost, so that the replies behind the hole fit those that follow. */
+/**
+ * How many commands had their answers in the hole, so that the replies behind it fit the commands that follow.
+ * Undefined where the first reply fits none of them, and may answer what the client sent later.
+ */
 function countLost(
   pending: readonly Pending[],
   behind: readonly Reply[],
@@ -126,6 +136,7 @@ function countLost(
   if (asked === 0) return 0;
   const last = pending[asked - 1] as Pending;
   const later = pending[asked]?.seen ?? (stopsClient(last) ? clientNext : undefined);
+  // Replies from before the client sent more answer what it had asked for by then: the others were lost.
   const answers = later ? behind.filter(({ seen }) => isBefore(seen, later)).length : behind.length;
   const likely = Math.max(0, asked - answers);
   const most = Math.min(asked, likely + comparedMax);

@@ -20,7 +20,7 @@ export interface ReplyGap {
   readonly seen: Sighting;
 }
 
-/** Holes in a row that the next reply is looked for behind. */
+/** Holes in a row behind which the next reply is still looked for. */
 export const holesMax = 16;
 /** The first digits of replies. */
 const TWO = 0x32;
@@ -37,7 +37,7 @@ export class ReplyReader {
   /** A reply whose last line has not come, as its lines so far have it. */
   #open: Reply | undefined;
   #finished = false;
-  /** Octets of the first line so far, and where in them a new packet begins. */
+  /** Octets of the server's first line so far, and where in them packets begin; see `#takeSeam`. */
   #firstLineBytes = 0;
   #seams: number[] = [];
   #firstLineEnded = false;
@@ -122,7 +122,7 @@ export class ReplyReader {
     this.#ahead.addLine(line, from, to, this.#ready.length - before);
   }
 
-  /** What is no reply behind a 220 may belong to the TLS that it lets begin: it is read when that is known. */
+  /** Behind a 220 octets that begin no reply may be TLS: they are left unread until it is known whether TLS began. */
   get #mayBeOfLayer(): boolean {
     const last = this.#ready.at(-1);
     if (last?.kind !== 'reply' || last.code !== 220) return false;
@@ -146,15 +146,18 @@ export class ReplyReader {
     if (!isOpen) this.#ready = added(this.#ready, reply);
   }
 
-  /** Its end was lost; the code is known. If more of it follows, it is older than the next command. */
+  /**
+   * The last line of a reply was lost: its code is known all the same. If the rest of it follows the hole, that was
+   * captured before the next command, and answers nothing.
+   */
   #endOpenReply(): void {
     if (this.#open !== undefined) this.#ready = added(this.#ready, this.#open);
     this.#open = undefined;
   }
 
   /**
-   * QUIRK: greetings without CRLF exist; the next reply then follows in another packet on the same line. Where it
-   * begins; 0 where the line is no more than one.
+   * QUIRK: greetings without CRLF exist: the next reply then stands on the same line, in another packet. Where in
+   * `line` it begins; 0 where the line holds one reply.
    */
   #takeSeam(line: Line): number {
     if (this.#seams.length === 0) return 0;

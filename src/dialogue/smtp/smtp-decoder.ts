@@ -54,7 +54,7 @@ export class SmtpDecoder implements DialogueDecoder {
   readonly #text: TextReader;
   #reading: Reading = commands;
   #clientBegan = false;
-  /** Since the transaction began. */
+  /** Commands of this transaction were lost. */
   #commandsLost = false;
 
   constructor(connection: Connection, options: DialogueOptions) {
@@ -166,7 +166,7 @@ export class SmtpDecoder implements DialogueDecoder {
       return;
     }
     // Commands that were torn apart end in a syntax error, the rest of a mail does not.
-    const isNoMail = pending.tail && (isSyntaxError(reply) || !this.#session.isSmtp);
+    const isNoMail = pending.isTail && (isSyntaxError(reply) || !this.#session.isSmtp);
     this.#session.endTransaction(isNoMail ? undefined : pending.mail, accepted);
   }
 
@@ -186,7 +186,7 @@ export class SmtpDecoder implements DialogueDecoder {
     const answersLeft = mail === undefined ? 0 : this.#session.answersToMail - 1;
     const accepted = acceptance(reply);
     if (mail === undefined || answersLeft === 0) this.#session.endTransaction(mail, accepted);
-    else this.#unanswered.addAgain({ kind: 'endOfData', mail, tail: false, seen, answersLeft, accepted });
+    else this.#unanswered.addAgain({ kind: 'endOfData', mail, isTail: false, seen, answersLeft, accepted });
   }
 
   /** RFC 4954 §4: 334 asks for one more response. */
@@ -337,10 +337,10 @@ export class SmtpDecoder implements DialogueDecoder {
   }
 
   /** The mail waits for the server's final answer, or for none where it broke off. */
-  #holdMail(mail: HeldMail, tail: boolean, seen: Sighting): void {
+  #holdMail(mail: HeldMail, isTail: boolean, seen: Sighting): void {
     const answersLeft = this.#session.answersToMail;
     if (!mail.ended) this.#session.endTransaction(mail, null);
-    else this.#unanswered.add({ kind: 'endOfData', mail, tail, seen, answersLeft, accepted: null });
+    else this.#unanswered.add({ kind: 'endOfData', mail, isTail, seen, answersLeft, accepted: null });
   }
 
   // ---- after a loss -----------------------------------------------------------------------------

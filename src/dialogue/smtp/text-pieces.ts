@@ -14,7 +14,10 @@ export interface Data {
 
 export type Piece = Data | StreamGap;
 
-/** The pieces begin at octet `at`; what stands around one of `ends` keeps its place. */
+/**
+ * Joins pieces of octets that stand next to each other, but those that hold one of `ends`: where what follows an end
+ * was seen must not be lost. The pieces begin at octet `at` of the text.
+ */
 export function mergeNeighbours(pieces: readonly Piece[], at: number, ends: readonly number[]): Piece[] {
   const merged: Piece[] = [];
   let open: Data | undefined;

@@ -28,8 +28,9 @@ export interface EndedText {
 export type TextProgress = 'wait' | 'more' | 'commands' | EndedText;
 
 /**
- * What lies behind an end that the server told is read again; where the next strict end is need not be
- * searched again. So thousands of mails in one flight are read twice, and not thousands of times.
+ * A strict end that was found while looking for the end of an earlier text. When the replies show that the earlier
+ * text ended at a candidate, what follows that is read again, as commands and the next text: the strict end of the
+ * next one is then known already. So thousands of mails in one flight are read twice, and not thousands of times.
  */
 type EndAhead = (StrictEnd & StrictEndAhead) | { readonly kind: 'none' };
 
@@ -37,7 +38,7 @@ interface StrictEndAhead {
   readonly sequence: number;
   /** Nothing stands behind it yet. */
   readonly isLast: boolean;
-  /** Octets the client had sent; undefined where more of them change nothing. */
+  /** Octets the client had sent when this was found; undefined where more of them change nothing. */
   readonly knownAt: number | undefined;
 }
 
@@ -45,12 +46,14 @@ interface StrictEndAhead {
 export class TextReader {
   readonly #heard: Overheard;
   #text: DataText | undefined;
+  /** The server asked for the text. */
   #isCertain = false;
   #isLaxClient = false;
+  /** Octets that were read once more so far. */
   #rereadBytes = 0;
   /** The next strict end, where the client was read up to it before an earlier end was found. */
   #ahead: EndAhead | undefined;
-  /** What was known when candidates for the end were judged in vain, and whether replies have to come. */
+  /** The last judgement that found no end, and all that it depended on. */
   #judged: { readonly state: string; readonly verdict: 'wait' | 'none' } | undefined;
 
   constructor(heard: Overheard) {
@@ -141,8 +144,8 @@ export class TextReader {
       strictEnd: this.#strictEnd(text),
       client: this.#heard.client,
       replies: this.#heard.replies,
-      clientFinished: this.#heard.clientIsOver,
-      serverFinished: this.#heard.repliesEnd,
+      clientIsOver: this.#heard.clientIsOver,
+      repliesEnd: this.#heard.repliesEnd,
       isLaxClient: this.#isLaxClient,
     };
   }

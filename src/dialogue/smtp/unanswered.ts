@@ -62,7 +62,7 @@ export class Unanswered implements MatchContext {
     return this.#pending.length === 0;
   }
 
-  /** What the client's next octets are is known whatever the answers are, and there is room for them. */
+  /** Whatever the answers are, the client's next octets are commands; and there is room for them. */
   get letsReadOn(): boolean {
     const last = this.#pending.at(-1);
     if (last !== undefined && !letsReadOn(last)) return false;
@@ -130,11 +130,11 @@ export class Unanswered implements MatchContext {
     return this.#heard.replies;
   }
 
-  get serverFinished(): boolean {
+  get repliesEnd(): boolean {
     return this.#heard.repliesEnd;
   }
 
-  get lossy(): boolean {
+  get isLossy(): boolean {
     return this.#heard.isLossy;
   }
 
