@@ -1,6 +1,7 @@
 /**
- * Octets of the server were lost. Clients that do not pipeline ask for more only when they have the whole
- * answer: a command that was captured since tells that the answer before it is over.
+ * How many answers were lost with octets of the server. A client that does not pipeline sends its next command when
+ * it has the whole answer to the one before: a command that was captured since the loss tells that the answer before
+ * it is over.
  */
 import type { Sighting } from '../../stream/types.ts';
 import { isBefore } from '../sighting-order.ts';
@@ -15,9 +16,9 @@ export interface AnswerLines {
 }
 
 /**
- * So many commands at the head of the queue were answered in the hole; undefined if what was read before
- * it goes on behind it. `next` is the next octet's sighting, `begun` that of the answer that was read;
- * `answer` are the next two lines, if the first is an answer.
+ * How many of the oldest commands were answered in the hole; undefined if the answer that was being read goes on
+ * behind it. `next` is where the first octet behind the hole was seen, `begun` where the answer before it began;
+ * `answer` are the two lines behind the hole, if the first of them is an answer.
  */
 export function answersLost(
   pending: readonly Pending[],
@@ -33,6 +34,7 @@ export function answersLost(
   if (!isOver) return undefined;
   const isPipelined = asked.length > 1 && !isBefore(first.command.seen, last.command.seen);
   if (!isPipelined) return asked.length - 1;
+  // In a hole between answers there was one; a hole within an answer took only the rest of that.
   const guess = begun === undefined ? 1 : 0;
   if (answer === undefined || mayAnswer(asked[guess], answer)) return guess;
   const better = asked.findIndex((each) => mayAnswer(each, answer));

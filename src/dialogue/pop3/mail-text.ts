@@ -8,7 +8,7 @@ import { type Command, topNumbers } from './command.ts';
 
 /** Clients that want the whole mail ask for more lines than any mail has. */
 const allLines = 99_999;
-/** Fewer lines may be the rest of anything. */
+/** Lines that look like text: fewer of them may be the rest of any answer. */
 const textLinesMin = 4;
 
 export class MailText {
@@ -81,8 +81,8 @@ export class MailText {
 export type MailKind = 'mail' | 'header-listing' | 'part';
 
 /**
- * A TOP is the mail if it asked for more lines than the body has, or if it has the size the server had
- * told. `sizeOf` knows the sizes of LIST.
+ * The answer to a TOP is the whole mail if more lines were asked for than the body has, or if it is as long as the
+ * server said that the mail is. `sizeOf` tells the size of a mail by its number, where LIST told it.
  */
 export function kindOfMail(
   { command, isTail, announcedBytes }: MailText,

@@ -188,9 +188,11 @@ export class Pop3Decoder implements DialogueDecoder {
     const first = this.#pending[0];
     const isUnasked = first === undefined || (this.#lossy && isBefore(place.seen, first.command.seen));
     const isGreeting = !this.#isGreeted && (isUnasked || !this.#lossy);
-    // Unless the command was lost it may still come.
-    if (isUnasked && !isGreeting && first === undefined && !this.#isClientSilent) return false;
-    if (isUnasked && !isGreeting && !this.#nextLineIsThere) return false;
+    if (isUnasked && !isGreeting) {
+      // The command may still come; where it was lost, the line behind the answer tells what was asked for.
+      if (first === undefined && !this.#isClientSilent) return false;
+      if (!this.#nextLineIsThere) return false;
+    }
     const line = this.#server.takeLineOrRest(this.#serverFinished);
     if (line === undefined) return false;
     this.#isGreeted = true;
@@ -250,7 +252,7 @@ export class Pop3Decoder implements DialogueDecoder {
   }
 
   #begin(form: AnswerForm, command: Command | undefined, answer: Line): void {
-    // Behind the answer, be there a mail or none: what has come of it must not matter.
+    // Right behind the answer's line, whether octets of the mail have come by now or not.
     const begin = { sequence: (answer.start.sequence + answer.wireBytes) >>> 0, seen: answer.last };
     if (form === 'mail') this.#reading = this.#session.beginMail(command, begin, answer);
     if (form === 'listing') {
@@ -338,11 +340,11 @@ export class Pop3Decoder implements DialogueDecoder {
     return true;
   }
 
-  /** What was read goes on behind the hole, for all that is known. */
+  /** What was read before the hole goes on behind it: nothing speaks against that. */
   #continueBehindGap(gap: StreamGap, within: Reading): void {
     if (within.kind !== 'mail') return;
     within.mail.addGap(gap);
-    // The end of the mail sent in a packet of its own is as good as an end.
+    // Whether the line of one dot began before the hole is lost; one that begins a packet is taken for the end.
     const start = this.#server.peek(endAndAnswerBytes).toString('latin1');
     if (start !== '.\r\n' && !/^\.\r\n(?:\+OK|-ERR)/.test(start)) return;
     for (let left = '.\r\n'.length; left > 0; ) left -= this.#server.takeRun(left)?.bytes.length ?? left;

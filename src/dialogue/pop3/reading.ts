@@ -1,8 +1,7 @@
-/** What of a POP3 conversation is read next. */
+/** What a Pop3Decoder takes the server's next octets for. */
 import type { Sighting, StreamGap } from '../../stream/types.ts';
 import type { MailText } from './mail-text.ts';
 
-/** What the server's next octets are. */
 export type Reading =
   | { readonly kind: 'answers' }
   | { readonly kind: 'mail'; readonly mail: MailText }

@@ -1,4 +1,4 @@
-/** What a positive answer is when its command is not in the capture. */
+/** What an answer is as far as it tells by itself, for where its command is not in the capture. */
 import type { AnswerForm } from './command.ts';
 
 const answerLine = /^(?:\+OK|-ERR)(?:\s|$)/i;
@@ -24,7 +24,7 @@ export function beginsLikeMail(text: Buffer): boolean {
   return headerLine.test(text.toString('latin1', 0, 128));
 }
 
-/** Undefined while it has no end. */
+/** The first line of `bytes`; undefined while its line end has not come. */
 export function firstLine(bytes: Buffer): string | undefined {
   const lineFeed = bytes.indexOf(0x0a);
   return lineFeed < 0 ? undefined : bytes.toString('latin1', 0, lineFeed).trimEnd();

@@ -26,8 +26,9 @@ export class Session {
   /** The argument of USER, until PASS is answered. */
   #claimedUser: string | null = null;
   #user: string | null = null;
-  /** Octets of each mail, by its number. */
+  /** Octets of each mail, by its number, as the server told them or the mail itself did. */
   #sizes: Map<number, number> | undefined;
+  /** The same without the numbers, to know a mail by its size. */
   #toldSizes: Set<number> | undefined;
 
   constructor(connection: Connection, out: Outbox, memory: DialogueMemory = heapMemory) {

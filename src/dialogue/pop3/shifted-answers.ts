@@ -1,6 +1,7 @@
 /**
- * A lost answer or command shifts all answers of a pipelined session: each may be that of a neighbour. Other
- * answers do not begin like a mail, but that of TOP does.
+ * Which answers may have been paired with the wrong command. Answers are paired by order, so that where a command or
+ * an answer was lost in a pipelined session, each of those that follow may belong to a neighbour: what is taken for
+ * the mail of a RETR may be the answer to another command. That of a TOP begins like a mail, too, and no other does.
  */
 import type { Sighting } from '../../stream/types.ts';
 import { isBefore } from '../sighting-order.ts';
@@ -10,24 +11,27 @@ import type { Doubt } from './session.ts';
 export class ShiftedAnswers {
   #clientHasHole = false;
   #serverHasHole = false;
-  /** The answer that comes next was paired with its command across a hole. */
+  /** Octets of the server were lost since the last answer. */
   #isAcrossHole = false;
-  /** The answer before was that of a lost command, or may have been. */
+  /** The last answer was that of a lost command, or may have been. */
   #isLostCommandAnswered = false;
   #lastCommand: Command | undefined;
-  /** Undefined where there was no hole, as in nearly all conversations. */
+  /**
+   * Commands that came after a hole of the client, of these the first behind each, and the last before each.
+   * Undefined where there was no hole, as in nearly all conversations.
+   */
   #behindHole: WeakSet<Command> | undefined;
-  #nextToHole: WeakSet<Command> | undefined;
-  #beforeHole: WeakSet<Command> | undefined;
+  #firstBehindHole: WeakSet<Command> | undefined;
+  #lastBeforeHole: WeakSet<Command> | undefined;
   #lastAnswer: Sighting | undefined;
-  /** Lines that TOPs ask for, and the first that did; two that differ are as good as many. */
+  /** Numbers of lines that a TOP asked for, and where the first such TOP was seen. Two are enough to find another. */
   #excerpts: Map<number, Sighting> | undefined;
 
   /** A hole stands behind the commands noted so far. */
   noteClientHole(): void {
     this.#clientHasHole = true;
-    this.#beforeHole ??= new WeakSet();
-    if (this.#lastCommand !== undefined) this.#beforeHole.add(this.#lastCommand);
+    this.#lastBeforeHole ??= new WeakSet();
+    if (this.#lastCommand !== undefined) this.#lastBeforeHole.add(this.#lastCommand);
     this.#lastCommand = undefined;
   }
 
@@ -48,9 +52,9 @@ export class ShiftedAnswers {
 
   #noteBehindHole(command: Command): void {
     this.#behindHole ??= new WeakSet();
-    this.#nextToHole ??= new WeakSet();
+    this.#firstBehindHole ??= new WeakSet();
     this.#behindHole.add(command);
-    if (this.#lastCommand === undefined) this.#nextToHole.add(command);
+    if (this.#lastCommand === undefined) this.#firstBehindHole.add(command);
   }
 
   /** What the answer to `command` could be instead; `next` is the command behind it. */
@@ -61,7 +65,7 @@ export class ShiftedAnswers {
     this.#isAcrossHole = false;
     this.#isLostCommandAnswered = command === undefined || isOfLostCommand;
     if (isOfLostCommand) return 'excerpt';
-    // A mail hardly begins otherwise than with its header, and what was paired in a wrong way may go on so.
+    // Once octets were lost, an answer is only taken for a mail if it begins like one.
     if (!isShifted) return command !== undefined && this.#isLossy(command) ? 'no mail' : 'none';
     const own = excerptOf(command);
     const others = [...(this.#excerpts ?? [])].filter(([lines]) => lines !== own);
@@ -69,19 +73,19 @@ export class ShiftedAnswers {
   }
 
   /**
-   * `command` was answered in a hole, and this is the answer to one that was lost behind it; or one that was
-   * lost right before it was sent in the same flight, and its answer is still to come.
+   * Behind a hole of the server: `command` was answered in the hole, and this is the answer to a command that was lost
+   * right behind it. Else: a command was lost right before it, and this is the answer to that one.
    */
   #mayAnswerLostCommand(command: Command): boolean {
-    if (this.#isAcrossHole) return this.#beforeHole?.has(command) === true;
-    return this.#nextToHole?.has(command) === true && !this.#isLostCommandAnswered;
+    if (this.#isAcrossHole) return this.#lastBeforeHole?.has(command) === true;
+    return this.#firstBehindHole?.has(command) === true && !this.#isLostCommandAnswered;
   }
 
   #isLossy(command: Command): boolean {
     return this.#serverHasHole || this.#behindHole?.has(command) === true;
   }
 
-  /** Octets are missing, and the command was asked before the one ahead of it was answered. */
+  /** Octets are missing, and the command was pipelined: sent before the answer to the one before, or followed so. */
   #mayBeOfAnother(command: Command, next: Command | undefined, answer: Sighting): boolean {
     if (!this.#isLossy(command)) return false;
     const isFollowed = next !== undefined && isBefore(next.seen, answer);
