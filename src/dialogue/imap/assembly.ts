@@ -14,6 +14,7 @@ import type { MissingRange } from '../types.ts';
 import { type BodyPart, bodyPart } from './body-structure.ts';
 import { envelopeFields, type HeaderField } from './header-fields.ts';
 import { type Piece, Pieces } from './pieces.ts';
+import { isContentSection } from './section.ts';
 import { synthesise } from './synthesise.ts';
 import type { Value } from './value.ts';
 
@@ -35,13 +36,16 @@ export interface AssembledMail {
 /** One section, or a piece of one, as it came. */
 interface SectionPiece extends Piece {
   readonly section: string;
+  /** `<origin>` was named: it is a piece of the section, and not all of it. */
   readonly partial: boolean;
+  /** The length that the command asked for, if that was captured. */
   readonly requested: number | undefined;
   readonly first: Place;
   readonly last: Sighting;
   readonly captured: number;
 }
 
+/** Sections of one mail that were not handed out yet. */
 interface Gathering {
   readonly sections: Map<string, Pieces>;
   /** Of all sections. */
@@ -51,6 +55,7 @@ interface Gathering {
   wireBytes: number;
 }
 
+/** What is known of one message of the mailbox. */
 interface PendingMail {
   readonly mailbox: string | null;
   uid: number | undefined;
@@ -61,8 +66,11 @@ interface PendingMail {
   fetchedWhole: boolean;
   /** Its header, for sections that come without one. */
   header: Buffer | undefined;
+  /** Pieces of the whole message, `BODY[]<o.n>`. */
   partial: Gathering | undefined;
+  /** Sections other than the whole message. */
   sections: Gathering | undefined;
+  /** A mail of these was handed out already. */
   sectionsDone: boolean;
   partialDone: boolean;
   cost: number;
@@ -100,7 +108,7 @@ export class Assembly {
     this.#isLossy = true;
   }
 
-  /** What the objects take; of small pieces those that keep their octets take as much again. */
+  /** What the objects take. Twice what they are counted: what keeps the octets of small pieces takes as much again. */
   get heldBytes(): number {
     return 2 * (this.#cost - this.#keptBytes);
   }
@@ -111,7 +119,7 @@ export class Assembly {
     return false;
   }
 
-  /** The message of `key`, of which it is now known that it is the same as that of `slotKey`. */
+  /** The message that was known by its sequence number as `slotKey` has a UID, and is known as `key` from now on. */
   identify(slotKey: string, key: string, uid: number): void {
     const known = this.#pending.get(slotKey);
     if (known === undefined || slotKey === key) return;
@@ -272,7 +280,7 @@ export class Assembly {
     const { envelope, structure, header } = mail;
     const isLossy = this.#isLossy;
     const known = { sections, envelope, structure, header, isLossy };
-    const message = [...sections.keys()].some(isContent) ? synthesise(known) : undefined;
+    const message = [...sections.keys()].some(isContentSection) ? synthesise(known) : undefined;
     for (const pieces of sections.values()) pieces.release();
     const isKnown = mail.fetchedWhole || mail.partialDone;
     if (message === undefined || (!message.complete && isKnown)) return [];
@@ -351,11 +359,6 @@ function headerOf(octets: Octets): Buffer | undefined {
         : Buffer.from(beginning.subarray(0, end + 4));
     if (size >= bytesMax) return undefined;
   }
-}
-
-/** Everything but the header and the MIME headers of parts. */
-function isContent(section: string): boolean {
-  return !section.startsWith('HEADER') && !section.endsWith('.MIME') && !section.includes('.HEADER');
 }
 
 function valueCost(value: Value): number {

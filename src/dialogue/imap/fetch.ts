@@ -8,7 +8,7 @@
 import type { Place } from '../half-stream.ts';
 import type { CollectedMessage } from '../message-collector.ts';
 import type { Description } from './assembly.ts';
-import { isHeaderSection, type SectionItem, sectionItem } from './section.ts';
+import { isContentSection, isHeaderSection, type SectionItem, sectionItem } from './section.ts';
 import type { Unit } from './unit.ts';
 import { isNil, type Str, textOf, type Value, ValueReader } from './value.ts';
 
@@ -101,7 +101,10 @@ interface Item {
   readonly isCut: boolean;
 }
 
-/** Where the response breaks off, its last value is cut, wherever that was; but a literal says how long it is. */
+/**
+ * The next item. In a response that broke off the last value is cut, even where it looks whole; a literal is not: it
+ * says how long it is.
+ */
 function readItem(reader: ValueReader, isDamaged: boolean): Item | undefined {
   for (;;) {
     reader.skipSpaces();
@@ -128,8 +131,7 @@ function cutContent(last: Item | undefined, { fragments }: Unit): SectionItem | 
   const isNamed = last.value === nothing && text?.kind === 'text' && text.octet(text.length - 1) === SPACE;
   if (!isNamed && !lengthMarker.test(last.value.text)) return undefined;
   const item = sectionItem(last.name);
-  const isContent = item !== undefined && !/^HEADER|\.(?:MIME|HEADER)/.test(item.section);
-  return isContent ? item : undefined;
+  return item !== undefined && isContentSection(item.section) ? item : undefined;
 }
 
 function contentOf({ name, value, isCut }: Item): FetchedContent | undefined {

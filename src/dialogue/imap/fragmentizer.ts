@@ -64,8 +64,10 @@ export class Fragmentizer {
   readonly #half = new HalfStream();
   #mode: 'line' | 'literal' | 'behind-literal' | 'announced' | 'resynchronise' = 'line';
   #fragments: (Text | Literal)[] = none;
+  /** Octets in the texts and in the literals of the unit so far. */
   #textBytes = 0;
   #literalBytes = 0;
+  /** The unit is longer than a unit may be: the rest of it is passed over. */
   #shortened = false;
   #literal: OpenLiteral | undefined;
   #announced: { readonly length: number; readonly start: Place } | undefined;
@@ -74,7 +76,7 @@ export class Fragmentizer {
   #restOfGap: StreamGap | undefined;
   #mayTurnIntoTls = true;
   #lastPlace: Place = nowhere;
-  /** Found together with something else, told after it. */
+  /** Found together with what was handed out last: the next to be handed out. */
   #waiting: Fragmented | undefined;
 
   constructor(sender: Sender, memory: DialogueMemory) {
@@ -97,7 +99,7 @@ export class Fragmentizer {
     return this.#half.unreadBytes;
   }
 
-  /** The next of them, or what was lost before it, was captured before `other`. */
+  /** The next unread octet, or what was lost before it, was captured before `other`. */
   isBehind(other: Place | undefined): boolean {
     const next = this.#half.nextPlace;
     return next !== undefined && other !== undefined && isBefore(next.seen, other.seen);
@@ -242,7 +244,7 @@ export class Fragmentizer {
     return unit;
   }
 
-  /** Of a complete announcement only the line end can be lost, and the literal begins behind it. */
+  /** A line that was cut behind a whole announcement lost its line end, and what else was lost is of the literal. */
   #literalBeginsInGap(line: Line): boolean {
     const marker = literalMarker(line.bytes);
     if (marker === undefined || (this.#sender === 'client' && marker.synchronising)) return false;

@@ -44,9 +44,9 @@ export class ImapDecoder implements DialogueDecoder {
   #clientRests = false;
   /** The client said something since `#held` waits. */
   #clientWentOn = false;
-  /** An answer to a command that was not captured speaks of compression. */
+  /** An answer to a command that was not captured speaks of compression: what follows may be DEFLATE. */
   #mayBeDeflated = false;
-  /** What follows the answer was lost, and what follows the hole is looked at. */
+  /** A hole stands behind that answer: what stands behind the hole may tell. */
   #isBehindHole = false;
   readonly #begun = new Set<'tls' | 'deflate'>();
   #upgrade: Upgrade | undefined;
@@ -113,8 +113,8 @@ export class ImapDecoder implements DialogueDecoder {
   }
 
   /**
-   * A side hears a unit of the other one, and does what it can do then, before the next unit is read: as if each
-   * unit had come alone. So it does not matter how many of them a packet carried.
+   * Reads unit by unit, and after each lets the other side go on as far as it can: as if each unit had come in a packet
+   * of its own. So it does not matter how many of them a packet carried.
    */
   #run(isClientFirst: boolean): void {
     this.#clientRests = false;
@@ -151,12 +151,12 @@ export class ImapDecoder implements DialogueDecoder {
 
   #clientUnit(unit: Unit): void {
     const command = commandOf(unit);
-    // DONE comes between commands: the one that an answer or a piece waits for may still follow.
-    if (command !== undefined || (this.#held && firstText(this.#held)?.octet(0) === PLUS))
-      this.#clientWentOn = true;
+    // Other lines, such as DONE, stand between commands: the command that an answer or a piece waits for may follow.
+    const isContinuationHeld = this.#held !== undefined && firstText(this.#held)?.octet(0) === PLUS;
+    if (command !== undefined || isContinuationHeld) this.#clientWentOn = true;
     const known = command !== undefined && isKnownCommand(firstText(unit)?.command);
-    // The server may end an exchange by itself. A command has spaces, and no response has (RFC 9051 §6.2.2): so
-    // far as the server's answer was read must not matter.
+    // The server may have ended the exchange. Whether its answer was read yet depends on how packets were cut: that
+    // this is a command is told by its spaces instead, which no response of an exchange has (RFC 9051 §6.2.2).
     const inside = known ? undefined : this.#inside;
     this.#inside = undefined;
     this.#trace('client', unit, inside === 'sasl' ? 'secret' : known ? 'command' : 'noise');
@@ -187,8 +187,10 @@ export class ImapDecoder implements DialogueDecoder {
       if (told === 'wait') return false;
       this.#mayBeDeflated = told === 'lost' && !this.#isBehindHole;
       this.#isBehindHole = told === 'lost';
-      if (told === 'deflate') this.#turn(told);
-      if (told === 'deflate') return true;
+      if (told === 'deflate') {
+        this.#turn(told);
+        return true;
+      }
     }
     const next = this.#server.fragmentizer.next(this.#server.closed);
     if (next === undefined) return false;
@@ -215,10 +217,11 @@ export class ImapDecoder implements DialogueDecoder {
     const line = firstText(unit);
     const first = line?.octet(0);
     if (first === 0x2a) {
-      // How long a piece was to be stands in the command only. A long line is not searched at each of the client's.
+      // How long a piece was to be is told by its command only, which may still come. What was held before is one: a
+      // long line is not searched anew for each line of the client.
       const isPiece = wasHeld || line?.latin1.includes(']<');
-      const isOpen = isPiece && this.#wait === undefined && !this.#session.knowsRequest(unit);
-      if (isOpen && this.#hold(unit)) return false;
+      const lacksCommand = isPiece && this.#wait === undefined && !this.#session.knowsRequest(unit);
+      if (lacksCommand && this.#hold(unit)) return false;
       this.#session.untagged(unit);
       return true;
     }
@@ -267,7 +270,7 @@ export class ImapDecoder implements DialogueDecoder {
     return this.#clientIsBehind(unit) || !this.#session.hasUnanswered;
   }
 
-  /** The literal may have been sent before it was refused, if the consent was lost: what follows tells. */
+  /** If the server's consent was lost, the literal was sent all the same; what would tell has not come yet. */
   #literalIsOpen({ reason }: ClientWait): boolean {
     return reason === 'literal' && !this.#client.fragmentizer.nextIsKnown && !this.#clientIsGone();
   }

@@ -27,9 +27,11 @@ export class Pieces {
   #contiguous = 0;
   /** Origins of the pieces behind a hole. */
   readonly #ahead = new LowestFirst();
+  /** Where the section ends: a piece was shorter than what was asked for. */
   #end: number | undefined;
   /** Where it ends as far as the lengths of the pieces tell. */
   #likelyEnd: number | undefined;
+  /** Of the pieces so far. */
   #longest = 0;
   #keptBytes = 0;
   #damaged = false;
@@ -152,8 +154,8 @@ function appendDamaged(piece: Piece, skip: number, parts: OctetRange[], missing:
 }
 
 /**
- * A hole of unknown length takes what octets and other holes leave of the piece, and those behind it move on;
- * but the last piece may be shorter than what was asked for.
+ * A hole of unknown length is as long as what the octets and the other holes leave of the piece; what is behind it
+ * moves on by that. Not so in the last piece, which may be shorter than what was asked for.
  */
 function placedHoles({ length, octets, missing }: Piece, isLast: boolean): readonly MissingRange[] {
   if (isLast) return missing;

@@ -23,7 +23,7 @@ interface Asked {
   readonly length: number;
 }
 
-/** The pieces of a response, of which none holds on to its octets. */
+/** The pieces of a response that waits for its command; they do not hold on to its octets. */
 interface OpenPieces {
   readonly unit: Unit;
   readonly pieces: readonly AskedPiece[];
@@ -42,17 +42,16 @@ export class RequestedPieces {
   readonly #asked = new Map<string, Asked[]>();
   readonly #keysOfTag = new Map<string, Set<string>>();
   #count = 0;
+  /** How often a command was added or removed. */
+  #changes = 0;
+  /** The response that was asked about last, where not all of it was known, and the changes until then. */
+  #open: OpenPieces | undefined;
+  #openAt = 0;
 
   /** Octets that they take. */
   get cost(): number {
     return this.#count * requestCost;
   }
-
-  /** Commands that were added or removed. */
-  #changes = 0;
-  /** The response that was asked about last, where not all of it was known. */
-  #open: OpenPieces | undefined;
-  #openAt = 0;
 
   add(command: Command): void {
     const requests = requestedPieces(command);
@@ -90,8 +89,8 @@ export class RequestedPieces {
   }
 
   /**
-   * The shortest length that an unanswered command asks for: of a command whose answer was not captured it is
-   * not known that it was answered, and a piece as long as another one asked for must not pass as the last.
+   * The length that an unanswered command asks for; undefined where none does. Of several the shortest: one may have
+   * been answered out of the capture's sight, and a piece as long as another one asked for is not the last.
    */
   lengthOf(piece: AskedPiece): number | undefined {
     const { section, origin, sequence, uid } = piece;

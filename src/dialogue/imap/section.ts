@@ -57,6 +57,11 @@ export function isHeaderSection(section: string): boolean {
   return section.startsWith('HEADER');
 }
 
+/** Everything but headers: that of the message, and those of its parts. */
+export function isContentSection(section: string): boolean {
+  return !/^HEADER|\.(?:MIME|HEADER)/.test(section);
+}
+
 function normalise(section: string, binary: boolean): string {
   const spec = section.trim().replace(/ +/g, ' ');
   return binary && spec !== '' ? `BINARY ${spec}` : spec;

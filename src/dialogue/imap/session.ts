@@ -30,7 +30,7 @@ import type { SectionItem } from './section.ts';
 import type { Unit } from './unit.ts';
 import { type WaitingCommand, waitingCommand } from './waiting-command.ts';
 
-/** Answers that came before their commands; more than these are only in hostile traffic. */
+/** Answers that were captured before their commands; more than these are only in hostile traffic. */
 const EARLY_ANSWERS_MAX = 256;
 
 interface CutContent {
@@ -53,7 +53,9 @@ export class Session {
   readonly #requested = new RequestedPieces();
   /** The mail whose transfer the server had begun to announce when octets were lost. */
   #cut: CutContent | undefined;
+  /** Answers that were captured before their commands, by tag. */
   readonly #early = new Map<string, 'OK' | 'NO' | 'BAD'>();
+  /** Octets of the mails in unanswered commands, and what else these take. */
   #appendedBytes = 0;
   #unansweredCost = 0;
   #serverIsSilent = false;
@@ -208,7 +210,7 @@ export class Session {
         break;
       case 'LOGIN':
       case 'AUTHENTICATE':
-        this.#logins.answered(answered.login, status && status === 'OK');
+        this.#logins.answered(answered.login, status === undefined ? undefined : status === 'OK');
         break;
       case 'SELECT':
       case 'EXAMINE':

@@ -8,7 +8,7 @@ export interface Side {
   readonly fragmentizer: Fragmentizer;
   /** Anything of it was captured. */
   seen: boolean;
-  /** While nothing of it was captured: it was waited for long enough. */
+  /** Nothing of it was captured so far, and it was waited for long enough. */
   givenUp: boolean;
   closed: boolean;
 }
@@ -18,7 +18,7 @@ export function newSide(sender: Sender, memory: DialogueMemory): Side {
   return { sender, fragmentizer, seen: false, givenUp: false, closed: false };
 }
 
-/** What the client cannot go on without. */
+/** An answer of the server that the client cannot go on without. */
 export interface ClientWait {
   readonly reason: 'literal' | 'sasl' | 'idle' | 'starttls' | 'compress';
   readonly tag: string;
