@@ -56,7 +56,8 @@ export async function findFiles(attachments: readonly Attachment[], place: FileP
     const sha256 = hash('sha256', bytes);
     const image = await judgeImage(attachment, images.length);
     if (image !== undefined && !('code' in image)) {
-      const path = `${folder}/${imageFileName(attachment, place.mailKey, images.length + 1, sha256, image.format)}`;
+      const identity = { mailKey: place.mailKey, ordinal: images.length + 1, sha256 };
+      const path = `${folder}/${imageFileName(attachment, image.format, identity)}`;
       imageFiles.push({ path, bytes });
       images.push(fileDetail(attachment, sha256, image.format, image.size, below(place.imageFolder, path)));
       continue;
@@ -64,7 +65,8 @@ export async function findFiles(attachments: readonly Attachment[], place: FileP
     if (image !== undefined) rejected.push(image);
     let shownPath: string | null = null;
     if (place.attachmentFolder !== undefined && others.length < recordLimits.attachmentsMax) {
-      const path = `${folder}/${attachmentFileName(attachment, place.mailKey, others.length + 1, sha256)}`;
+      const identity = { mailKey: place.mailKey, ordinal: others.length + 1, sha256 };
+      const path = `${folder}/${attachmentFileName(attachment, identity)}`;
       attachmentFiles.push({ path, bytes });
       shownPath = below(place.attachmentFolder, path);
     }
@@ -98,30 +100,27 @@ const extensions: Readonly<Record<ImageFormat, string>> = {
 /** Extensions that say no more than the real one, which is put in their place. */
 const imageExtension = /\.(?:jpe?g|jpe|jfif|png|gif|webp|bmp|dib|tiff?|hei[cf]|avif|ico|svgz?)$/i;
 
+/** What keeps a file's name apart from those of all others. */
+interface FileIdentity {
+  readonly mailKey: string;
+  /** Of the file among the images, or the other attachments, of its mail. */
+  readonly ordinal: number;
+  readonly sha256: string;
+}
+
 /** An image by its real format, whatever the sender's name ends in. */
-function imageFileName(
-  attachment: Attachment,
-  mailKey: string,
-  ordinal: number,
-  sha256: string,
-  format: ImageFormat,
-): string {
+function imageFileName(attachment: Attachment, format: ImageFormat, identity: FileIdentity): string {
   const stem = safeName(lastComponent(attachment.name ?? '').replace(imageExtension, ''), 'image');
-  return fileName(stem, mailKey, ordinal, sha256, extensions[format]);
+  return fileName(stem, identity, extensions[format]);
 }
 
 /** Its own extension stays: it is what the sender called it, and says with which program it opens. */
-function attachmentFileName(
-  attachment: Attachment,
-  mailKey: string,
-  ordinal: number,
-  sha256: string,
-): string {
+function attachmentFileName(attachment: Attachment, identity: FileIdentity): string {
   const last = lastComponent(attachment.name ?? '');
   const extension = /\.([A-Za-z0-9]{1,10})\s*$/.exec(last.slice(-20))?.[1]?.toLowerCase();
   const usual = /^message\/(?:rfc822|global)$/.test(attachment.declaredType) ? 'eml' : 'bin';
   const stem = extension === undefined ? last : last.slice(0, last.lastIndexOf('.'));
-  return fileName(safeName(stem, 'attachment'), mailKey, ordinal, sha256, extension ?? usual);
+  return fileName(safeName(stem, 'attachment'), identity, extension ?? usual);
 }
 
 /**
@@ -129,7 +128,7 @@ function attachmentFileName(
  * ordinal equal files of one mail. The content is in it for mails that were seen with a gap first and
  * whole later: the damaged file and the good one are two, and neither overwrites the other.
  */
-function fileName(stem: string, mailKey: string, ordinal: number, sha256: string, extension: string): string {
+function fileName(stem: string, { mailKey, ordinal, sha256 }: FileIdentity, extension: string): string {
   return `${stem}-${mailKey.slice(0, 12)}-${ordinal}-${sha256.slice(0, 8)}.${extension}`;
 }
 
