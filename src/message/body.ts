@@ -184,16 +184,16 @@ class BodyReader {
   }
 }
 
+/** Types beside text/plain and text/html whose content a reader sees. */
+const otherReadableText = /^text\/(?:enriched|richtext|x-[\w-]*markdown|markdown|rfc822-headers)$/;
+const readableMessage =
+  /^message\/(?:delivery-status|disposition-notification|feedback-report|global-delivery-status|partial)$/;
+
 /** Text to be seen, not a file: by type, then disposition, then whether it is the first text of the mail. */
 function isText(entity: Entity, parent: Entity | undefined, textsBefore: number): boolean {
   const { mediaType, disposition } = entity;
-  const readable =
-    mediaType === 'text/plain' ||
-    mediaType === 'text/html' ||
-    /^text\/(?:enriched|richtext|x-[\w-]*markdown|markdown|rfc822-headers)$/.test(mediaType) ||
-    /^message\/(?:delivery-status|disposition-notification|feedback-report|global-delivery-status|partial)$/.test(
-      mediaType,
-    );
+  const isUsual = mediaType === 'text/plain' || mediaType === 'text/html';
+  const readable = isUsual || otherReadableText.test(mediaType) || readableMessage.test(mediaType);
   // A multipart that cannot be split is shown as it is, unless only the bound on depth keeps it closed.
   if (!readable) return isMultipart(entity) && entity.depth < messageLimits.depthMax;
   if (disposition?.value === 'attachment')

@@ -52,18 +52,16 @@ export function decodeMessage(bytes: Buffer, options: DecodeOptions = {}): Messa
   };
 }
 
+/** A field that ends in CR alone, and behind it another one, a folded line, or the end of the header. */
+const fieldsEndedByCr = /^[!-9;-~]+[ \t]*:[^\r\n]*\r(?:[!-9;-~]+[ \t]*:|[ \t\r])/;
+
 /** A mail whose lines end in CR alone (old Macintosh) is read as if they ended in LF: offsets stay the same. */
 function withLineFeeds(bytes: Buffer): Buffer {
   const carriage = bytes.indexOf(0x0d);
   if (carriage < 0 || bytes[carriage + 1] === 0x0a || bytes[carriage + 1] === 0x0d) return bytes;
   const feed = bytes.indexOf(0x0a);
   if (feed >= 0 && feed < carriage) return bytes;
-  if (
-    !/^[!-9;-~]+[ \t]*:[^\r\n]*\r(?:[!-9;-~]+[ \t]*:|[ \t\r])/.test(
-      bytes.toString('latin1', 0, carriage + 200),
-    )
-  )
-    return bytes;
+  if (!fieldsEndedByCr.test(bytes.toString('latin1', 0, carriage + 200))) return bytes;
   const copy = Buffer.from(bytes);
   for (let index = carriage; index >= 0; index = copy.indexOf(0x0d, index + 1)) {
     if (copy[index + 1] !== 0x0a) copy[index] = 0x0a;

@@ -35,23 +35,24 @@ export function parseLine(
     return undefined;
   }
   const { mail_key: key, protocol, complete, raw_size: rawSize, raw_sha256, accepted } = row?.detail ?? {};
-  if (
-    typeof row?.id !== 'number' ||
-    !Number.isSafeInteger(row.id) ||
-    row.id < 1 ||
-    row.id > storeLimits.idMax ||
-    typeof key !== 'string' ||
-    typeof complete !== 'boolean'
-  )
-    return undefined;
-  if (typeof rawSize !== 'number' || !protocols.includes(protocol as Protocol)) return undefined;
-  if (typeof row.insert_time !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(row.insert_time)) return undefined;
+  const { id, insert_time: day } = row ?? {};
+  if (!isId(id) || !isDay(day) || typeof key !== 'string') return undefined;
+  if (typeof complete !== 'boolean' || typeof rawSize !== 'number') return undefined;
+  if (!protocols.includes(protocol as Protocol)) return undefined;
   const rank = recordRank({
     complete,
     raw_size: rawSize,
     raw_sha256: typeof raw_sha256 === 'string' ? raw_sha256 : null,
     accepted: typeof accepted === 'boolean' ? accepted : null,
   });
-  const mail = { id: row.id, rank, protocol: protocol as Protocol, day: row.insert_time, offset };
+  const mail = { id, rank, protocol: protocol as Protocol, day, offset };
   return { key, mail };
+}
+
+function isId(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= storeLimits.idMax;
+}
+
+function isDay(value: unknown): value is string {
+  return typeof value === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(value);
 }
