@@ -5,7 +5,7 @@
 import type { Dirent, Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { ZoneClock } from '../core/clock.ts';
+import { millisecondsPerDay, ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
 import { groupIntoSeries, type ProbedCapture } from './capture-series.ts';
 import { withoutCompression } from './compressed-name.ts';
@@ -234,7 +234,7 @@ function captureFile(file: string, stats: Stats, day: string): CaptureFile {
 
 /** Both are `yyyy-MM-dd`: the same day, the one before or the one after. */
 function isNear(one: string, other: string): boolean {
-  return Math.abs(Date.parse(one) - Date.parse(other)) <= 86_400_000;
+  return Math.abs(Date.parse(one) - Date.parse(other)) <= millisecondsPerDay;
 }
 
 function messageOf(error: unknown): string {

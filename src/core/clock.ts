@@ -3,6 +3,7 @@ import { MailprocError } from './errors.ts';
 
 const secondsPerMinute = 60;
 const secondsPerDay = 86_400;
+export const millisecondsPerDay = secondsPerDay * 1000;
 /** Times that four digits tell in every zone and that the Gregorian calendar knows; others become the nearest. */
 const earliestSeconds = Date.UTC(1600, 0, 2) / 1000;
 const latestSeconds = Date.UTC(9999, 11, 30) / 1000;

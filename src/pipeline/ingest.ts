@@ -8,7 +8,7 @@
 import { readFile } from 'node:fs/promises';
 import { findCaptures } from '../capture/find-captures.ts';
 import type { CaptureFile, CaptureSeries } from '../capture/types.ts';
-import { ZoneClock } from '../core/clock.ts';
+import { millisecondsPerDay, ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
 import { version } from '../core/version.ts';
@@ -252,8 +252,6 @@ function ledgerEntry({ file, capture, neededFrom, isDone }: ReadFile): LedgerEnt
     version,
   };
 }
-
-const millisecondsPerDay = 86_400_000;
 
 function octetsOf(files: readonly CaptureFile[]): number {
   return files.reduce((sum, file) => sum + file.bytes, 0);

@@ -6,7 +6,7 @@
 import { stat } from 'node:fs/promises';
 import { dateInPath } from '../capture/path-date.ts';
 import { dayOfCapture } from '../capture/probe-capture.ts';
-import { ZoneClock } from '../core/clock.ts';
+import { millisecondsPerDay, ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
 import { watchLimits } from '../core/limits.ts';
 import { type FolderWatch, watchFolder } from './folder-watch.ts';
@@ -245,7 +245,7 @@ export class CaptureWatch {
 }
 
 function dayBefore(day: string): string {
-  return new Date(Date.parse(day) - 86_400_000).toISOString().slice(0, 10);
+  return new Date(Date.parse(day) - millisecondsPerDay).toISOString().slice(0, 10);
 }
 
 function nowMs(): number {

@@ -2,7 +2,7 @@
  * Dates as Java's lenient SimpleDateFormat reads and writes them, for the numeric pattern letters. Partition
  * rules were written for it: what it makes of `2022-1-7` or `2022-02-30` decides where rows are.
  */
-import { ZoneClock } from '../../core/clock.ts';
+import { millisecondsPerDay, ZoneClock } from '../../core/clock.ts';
 import { configError } from './config/config-error.ts';
 
 type Field = 'y' | 'M' | 'd' | 'H' | 'm' | 's' | 'S';
@@ -12,7 +12,6 @@ type Token =
   | { readonly kind: 'literal'; readonly text: string };
 
 const fieldLetters = 'yMdHmsS';
-const millisecondsPerDay = 86_400_000;
 
 export class DateFormat {
   readonly #tokens: readonly Token[];

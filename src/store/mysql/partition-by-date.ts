@@ -2,6 +2,7 @@
  * MyCat's partition function PartitionByDate: which partition a date belongs to. Rows that MyCat wrote must
  * be found and rows that mailproc writes must be found by MyCat, so its arithmetic is kept to the last corner.
  */
+import { millisecondsPerDay } from '../../core/clock.ts';
 import { MailprocError } from '../../core/errors.ts';
 import { clusterLimits } from '../../core/limits.ts';
 import { configError } from './config/config-error.ts';
@@ -19,7 +20,6 @@ export interface PartitionByDateProperties {
   readonly timeZone: string;
 }
 
-const millisecondsPerDay = 86_400_000;
 /** Months are longer: with fewer partitions there can be no partition for each day of a month. */
 const naturalPartitionsMin = 28;
 
