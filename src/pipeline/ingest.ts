@@ -59,7 +59,7 @@ export async function ingest(
     report.captures.ignored[reason] = (report.captures.ignored[reason] ?? 0) + 1;
   }
   const shares = new ShareReaders(job, await readSecrets(job.keyLogFile), signal, workersFrom);
-  const run = new Run(job, sink, watcher, signal, report, shares, nowMs);
+  const run = new Run({ job, sink, watcher, signal, report, shares, nowMs });
   try {
     await run.read(found.series);
   } catch (error) {
@@ -86,6 +86,17 @@ export async function readSecrets(path: string | undefined): Promise<Buffer | un
   }
 }
 
+/** What a run works with. */
+interface RunParts {
+  readonly job: Job;
+  readonly sink: Sink;
+  readonly watcher: Watcher;
+  readonly signal: AbortSignal;
+  readonly report: Report;
+  readonly shares: ShareReaders;
+  readonly nowMs: number;
+}
+
 class Run {
   readonly #job: Job;
   readonly #sink: Sink;
@@ -97,18 +108,11 @@ class Run {
   #octetsTotal = 0;
   /** Octets of the series that are read to their end. */
   #octetsBefore = 0;
+  /** Of the series that is read, and when it was renewed last. */
   #lease: Lease | undefined;
   #renewedMs = 0;
 
-  constructor(
-    job: Job,
-    sink: Sink,
-    watcher: Watcher,
-    signal: AbortSignal,
-    report: Report,
-    shares: ShareReaders,
-    nowMs: number,
-  ) {
+  constructor({ job, sink, watcher, signal, report, shares, nowMs }: RunParts) {
     this.#job = job;
     this.#sink = sink;
     this.#watcher = watcher;
