@@ -15,8 +15,7 @@ export class BlockPool {
   take(length: number): ArrayBuffer {
     const index = this.#blocks.findIndex(({ byteLength }) => byteLength >= length);
     const [block] = index < 0 ? [] : this.#blocks.splice(index, 1);
-    // Up to a power of two, so that mails that are a little larger each time do not need a new one each.
-    if (block === undefined) return new ArrayBuffer(2 ** Math.ceil(Math.log2(length)));
+    if (block === undefined) return new ArrayBuffer(roomyLength(length));
     this.#octets -= block.byteLength;
     return block;
   }
@@ -27,4 +26,9 @@ export class BlockPool {
     const index = this.#blocks.findIndex(({ byteLength }) => byteLength >= block.byteLength);
     this.#blocks.splice(index < 0 ? this.#blocks.length : index, 0, block);
   }
+}
+
+/** A power of two, so that mails that are a little larger each time do not need a new block each. */
+export function roomyLength(length: number): number {
+  return 2 ** Math.ceil(Math.log2(length));
 }

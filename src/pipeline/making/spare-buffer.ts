@@ -2,6 +2,7 @@
  * A buffer for the octets of a mail, used again for the next one. A new one for each would leave so many octets
  * behind, before the runtime finds and frees them, as the mails have that are decoded meanwhile.
  */
+import { roomyLength } from './block-pool.ts';
 
 /** What the spare one has at the least. */
 const spareBytesMin = 1 << 16;
@@ -20,7 +21,7 @@ export class SpareBuffer {
     }
     return length < largeBytes
       ? Buffer.allocUnsafe(length)
-      : Buffer.from(new ArrayBuffer(roundUp(length)), 0, length);
+      : Buffer.from(new ArrayBuffer(roomyLength(length)), 0, length);
   }
 
   /** Nobody reads `taken` any more, nor any view of it. The largest one given back is the spare one from then on. */
@@ -31,9 +32,4 @@ export class SpareBuffer {
     this.#spare = Buffer.from(buffer, 0, buffer.byteLength);
     this.#isTaken = false;
   }
-}
-
-/** To a power of two, so that mails that are a little larger each time do not need a new one each. */
-function roundUp(length: number): number {
-  return 2 ** Math.ceil(Math.log2(length));
 }
