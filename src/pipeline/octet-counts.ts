@@ -78,7 +78,7 @@ export function addConversationOctets(octets: OctetCounts, heard: ConversationSu
   octets.other += heard.other;
 }
 
-/** What was delivered is counted by the conversations. */
+/** Octets of streams that were not delivered; those that were are counted by the conversations. */
 export function addStreamOctets({ octets }: OctetAccount, counts: StreamCounts): void {
   octets.other += counts.ignoredOctets;
   octets.repeated += counts.duplicateOctets;

@@ -13,7 +13,10 @@ export class RecordWriter {
   /** By protocol, in the order of their first record: a store writes a batch into one table. */
   readonly #batches = new Map<MailProtocol, MailRecord[]>();
   #octets = 0;
-  /** The batches that were sent last, and those before them: while the store is at work the next ones are filled. */
+  /**
+   * When the batches are written that were sent last, and those before them. While the store writes some, the next
+   * ones wait and others are filled: two at a time are on their way.
+   */
   #latest: Promise<void> = Promise.resolve();
   #before: Promise<void> = Promise.resolve();
 
@@ -49,7 +52,7 @@ export class RecordWriter {
     await Promise.allSettled([this.#before, this.#latest]);
   }
 
-  /** Sends `batches` on their way, to wait for those before them, but for no others. */
+  /** Sends `batches` on their way, as soon as those before the last ones are written. */
   async #begin(batches: readonly MailRecord[][]): Promise<void> {
     for (const [protocol, batch] of this.#batches) {
       if (!batches.includes(batch)) continue;

@@ -67,6 +67,13 @@ export async function readShare(
   return await new ShareReader(task, receiver, signal, equipment).read();
 }
 
+/** A delivery that is begun and not made yet. */
+interface Underway {
+  readonly made: Promise<void>;
+  readonly octets: number;
+  readonly mails: number;
+}
+
 class ShareReader {
   readonly #task: SeriesTask;
   readonly #receiver: ShareReceiver;
@@ -74,12 +81,12 @@ class ShareReader {
   readonly #memory: ShareEquipment['memory'];
   readonly #counts = emptyShareCounts();
   readonly #writer: MailWriter;
+  /** Since the last delivery. */
   #anomalies: NamedAnomaly[] = [];
   #octetsRead = 0;
   readonly #mailsAheadMax: number;
-  /** Deliveries that are not made yet, one after the other: the oldest first. */
-  readonly #onTheirWay: { readonly made: Promise<void>; readonly octets: number; readonly mails: number }[] =
-    [];
+  /** Oldest first; each is made when the one before it is. */
+  readonly #underway: Underway[] = [];
 
   constructor(
     task: SeriesTask,
@@ -109,7 +116,7 @@ class ShareReader {
     } finally {
       // Also where reading failed: nothing goes on behind the back of who waits for this share.
       await this.#writer.done();
-      await Promise.allSettled(this.#onTheirWay.map(({ made }) => made));
+      await Promise.allSettled(this.#underway.map(({ made }) => made));
     }
   }
 
@@ -141,7 +148,7 @@ class ShareReader {
     this.#anomalies.push({ capture, code, at, detail });
   }
 
-  /** The disk is full, for one: mails for which there was no room are cut. */
+  /** Tells of mails that were cut because there was no room for their octets, on a full disk for one. */
   #noteTrouble(): void {
     const trouble = this.#memory.takeTrouble();
     if (trouble === undefined) return;
@@ -169,25 +176,25 @@ class ShareReader {
   }
 
   get #latest(): Promise<void> | undefined {
-    return this.#onTheirWay.at(-1)?.made;
+    return this.#underway.at(-1)?.made;
   }
 
-  /** Many large mails may end together: their texts are not held side by side. */
+  /** Waits until no more is underway than may be: many large mails may end together, and are not all held at once. */
   async #haveCaughtUp(): Promise<void> {
     const { bytesAheadMax, deliveriesMax } = pipelineLimits;
     const isFarAhead = (): boolean => {
-      const octets = this.#onTheirWay.reduce((sum, each) => sum + each.octets, 0);
-      const mails = this.#onTheirWay.reduce((sum, each) => sum + each.mails, 0);
+      const octets = this.#underway.reduce((sum, each) => sum + each.octets, 0);
+      const mails = this.#underway.reduce((sum, each) => sum + each.mails, 0);
       return octets > bytesAheadMax || mails > this.#mailsAheadMax;
     };
-    while (this.#onTheirWay.length >= deliveriesMax || isFarAhead()) {
-      const [oldest] = this.#onTheirWay;
+    while (this.#underway.length >= deliveriesMax || isFarAhead()) {
+      const [oldest] = this.#underway;
       await oldest?.made;
-      this.#onTheirWay.shift();
+      this.#underway.shift();
     }
   }
 
-  /** Resolves when the mails are on their way; `#latest` is when the delivery is made. */
+  /** Resolves when making the mails has begun; `#latest` resolves when the delivery is made. */
   async #send(part: readonly Ranked[], place: Omit<PlacedRecords, 'records'>): Promise<void> {
     await this.#haveCaughtUp();
     this.#signal.throwIfAborted();
@@ -200,7 +207,7 @@ class ShareReader {
     // Whoever waits next hears of it.
     made.catch(() => undefined);
     const octets = part.reduce((sum, { raw }) => sum + raw.octets.length, 0);
-    this.#onTheirWay.push({ made, octets, mails: part.length });
+    this.#underway.push({ made, octets, mails: part.length });
   }
 
   async #deliver(

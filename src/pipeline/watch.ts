@@ -46,16 +46,16 @@ export class CaptureWatch {
   readonly #waiting = new Set<string>();
   /** Files that have changed since anybody asked whose day they are. */
   readonly #changed = new Set<string>();
-  /** No run before this time of `performance.now()`. */
+  /** A time of `performance.now()`: no run begins before it. */
   #notBefore = 0;
   #failures = 0;
   /** When a day is run again although nothing has changed: the end of a file is stored once it is quiet. */
   readonly #quietFrom = new Map<string, number>();
-  /** The last day that was run when nothing more was to come for it. */
+  /** The last day for which a last run was asked for: nothing more is to come for it. */
   #finished = '';
-  /** The same until it was run. */
+  /** That day until its last run was made; then empty. */
   #finishing = '';
-  /** Something waits that has not begun to be run. */
+  /** Something has changed since the last run began. */
   #isPending = false;
   /** Days that another run was at. */
   readonly #busy = new Set<string>();
@@ -129,7 +129,7 @@ export class CaptureWatch {
     this.#settle();
   }
 
-  /** What follows at once is waited for, but what follows that is not. */
+  /** The first change waits for those that come with it; later ones do not make it wait longer. */
   #settle(): void {
     if (!this.#isPending) this.#notBefore = Math.max(this.#notBefore, nowMs() + watchLimits.settleMs);
     this.#isPending = true;

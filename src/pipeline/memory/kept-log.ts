@@ -33,15 +33,16 @@ export interface Place {
 const none: number[] = [];
 
 export class KeptLog {
-  /** Neighbours among logs that hold about as much of the arena; written by the owner, as is `shelf`. */
+  /** Neighbours on its shelf, see `ShareMemory`; written by the owner, as is `shelf`. */
   older: KeptLog | undefined;
   newer: KeptLog | undefined;
   shelf = -1;
   #length = 0;
   /** Octets from the first on that are in the file. */
   #spilled = 0;
-  /** Cells of the chunks from that of octet `#spilled` on. */
+  /** Cells of the arena with the chunks from that of octet `#spilled` on. */
   #cells: number[] = none;
+  /** Where in the file the chunks before them are. */
   #extents: number[] = none;
   #residentBytes = 0;
   /** There was no room once: what follows is not kept. */

@@ -18,7 +18,7 @@ export interface ShareMemoryOptions {
   readonly arenaBytes?: number;
 }
 
-/** Logs that hold from 2^n to 2^(n+1) times the smallest cell, in the order in which they came to it. */
+/** Logs that hold from 2^n to 2^(n+1) octets of the arena, in the order in which they came to hold so many. */
 interface Shelf {
   oldest: KeptLog | undefined;
   newest: KeptLog | undefined;
@@ -31,7 +31,7 @@ export class ShareMemory implements DialogueMemory {
   readonly #place: Place;
   readonly #folder: string;
   readonly #shelves: readonly Shelf[];
-  /** Of those who were forgotten without a word: what they hold is given back in the end. */
+  /** Logs that somebody dropped without `release`: what they hold is given back when the runtime finds them. */
   readonly #forgotten = new FinalizationRegistry<KeptLog>((log) => this.#release(log));
   /** Why the file could not be written. */
   #trouble: Error | undefined;
@@ -114,7 +114,7 @@ export class ShareMemory implements DialogueMemory {
     this.#shelve(log);
   }
 
-  /** Spills a log that holds much. */
+  /** Moves a log that holds much of the arena to the file; false where there is none, or the file takes no more. */
   #makeRoom(): boolean {
     const log = this.#shelves.findLast(({ oldest }) => oldest !== undefined)?.oldest;
     if (log === undefined) return false;
