@@ -51,10 +51,6 @@ export class MessageCollector {
     return (this.#missing?.length ?? 0) * holeCost;
   }
 
-  get hasMissing(): boolean {
-    return this.#missing !== undefined;
-  }
-
   /** Copies `bytes`. `last` is where their last octet was seen, if not where the first was. */
   add(bytes: Buffer, place: Place, last: Sighting = place.seen): void {
     if (bytes.length === 0) return;
