@@ -63,9 +63,9 @@ const nothing: readonly DialogueEvent[] = [];
 export class Conversation {
   readonly #options: ConversationOptions;
   readonly #layers: PeeledLayer[] = [];
-  /** The TLS that was expected last and did not come. */
+  /** The last layer that was expected and did not come: TLS, where plain text went on. */
   #absent: PeeledLayer | undefined;
-  /** Layers that are being begun, inside of one another: each is some calls deep on the stack. */
+  /** Upgrades that are being replayed, each within the one before: each takes some calls on the stack. */
   #upgradesUnderWay = 0;
   /** What absent layers were given and gave back, to be read once more. */
   #rereadBytes = 0;
@@ -85,7 +85,7 @@ export class Conversation {
   #encryptedOctets = 0;
   #mailOctets = 0;
   readonly #memory: DialogueMemory;
-  /** Of what decoder and layers hold, what the memory was told. */
+  /** Octets that the memory was told that decoder and layers hold. */
   #toldBytes = 0;
 
   constructor(connection: Connection, options: ConversationOptions) {
@@ -277,7 +277,7 @@ export class Conversation {
     yield { kind: 'tally', what: 'encrypted' };
   }
 
-  /** Kept, one for each STARTTLS that nothing comes of would use up the layers. */
+  /** The layer is taken out: otherwise STARTTLS again and again, of which nothing comes, would use up the layers. */
   #removeAbsent(peeled: PeeledLayer): void {
     this.#layers.splice(this.#layers.indexOf(peeled), 1);
     this.#absent = peeled;
@@ -301,7 +301,7 @@ export class Conversation {
     this.#tellHeld(0);
   }
 
-  /** A run's report is read without its connections at hand. */
+  /** The anomaly with its connection named: who reads the report has only that. */
   #located(found: Anomaly): Anomaly {
     const { client, server } = this.#connection;
     const ends = `${client.address}:${client.port} to ${server.address}:${server.port}`;

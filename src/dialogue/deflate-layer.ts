@@ -1,7 +1,7 @@
 /**
- * IMAP COMPRESS=DEFLATE, RFC 4978: each direction is one raw DEFLATE stream (RFC 1951) from here on. Its
- * state is all that came before, so that a lost octet ends the direction: what follows cannot be read. What the
- * octets before the damage say is given, so that it does not matter how they were cut.
+ * IMAP COMPRESS=DEFLATE, RFC 4978: each direction is one raw DEFLATE stream (RFC 1951) from here on. To inflate it
+ * takes all that came before, so that a direction ends at the first octet that is lost or damaged. All that stands
+ * before the damage is handed on, so that it does not matter how it was cut.
  */
 import { Inflate, Z_SYNC_FLUSH, type ZStream } from 'pako';
 import { anomaly } from '../core/anomaly.ts';

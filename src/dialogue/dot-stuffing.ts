@@ -32,7 +32,7 @@ export function isStrictEnd(line: DotLine): boolean {
 export class DotLineScanner {
   /** `dot`, `dotCr`: these octets of a line were seen and may still be its end. */
   #state: 'lineStart' | 'inLine' | 'dot' | 'dotCr' = 'lineStart';
-  /** In `inLine`: the last octet was CR; else: the line before ended in CRLF. */
+  /** In the state `inLine`: the last octet was CR. In all others: the line before ended in CRLF. */
   #cr = true;
   #scanned = 0;
   #dot = 0;
@@ -184,7 +184,7 @@ export class DotUnstuffer {
     for (; line !== undefined; line = scanner.next()) {
       if (line.kind === 'end' && this.#endIsKnown) continue;
       const isEnd = line.kind === 'end' && (this.#lineEnds === 'any' || isStrictEnd(line));
-      // To who knows CRLF only, CRLF.LF begins a line of a dot and more.
+      // A receiver that knows CRLF only sees a dot behind a bare LF amid a line, and an added dot in CRLF.LF.
       if (!isEnd && this.#lineEnds === 'crlf' && !line.afterCrlf) continue;
       cutTo(parts, begin, done, line.dot, text);
       done = isEnd ? line.after : line.dot + 1;

@@ -115,7 +115,7 @@ export class Opening implements Openings {
     return this.#isOver || isEnough(this.#heldBytes, this.#held.length, this.#cost, this.#memory);
   }
 
-  /** What comes when enough is held is not looked at, though one packet carried it with what came before. */
+  /** Octets of a packet that are still looked at: how much one packet carried must not matter for what is told. */
   #roomFor({ length }: Buffer): number {
     if (this.#held.length >= dialogueLimits.sniffEventsMax) return 0;
     return Math.max(heldBytesMax - (this.#heldBytes - length), 0);
@@ -138,7 +138,7 @@ export function firstWords({ sender, bytes }: StreamData, memory: DialogueMemory
     : { client: nothing, server: words, final };
 }
 
-/** `things`: speeches and holes, which are as many however they were cut into packets. */
+/** `things`: speeches and holes; their number does not depend on how packets were cut. */
 function isEnough(octets: number, things: number, cost: number, memory: DialogueMemory): boolean {
   return octets >= heldBytesMax || things >= dialogueLimits.sniffEventsMax || cost > memory.unreadBytesMax;
 }

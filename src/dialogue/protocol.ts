@@ -120,7 +120,7 @@ function hearSide(opening: Buffer, sender: Sender, { rolesKnown }: Circumstances
   const isText = isTextual(opening, lineEnd);
   if (!isText) return { heard: [], foreign: foreign ?? binary, isText, state: 'no' };
   const mayGoOn = lineFeed < 0 && opening.length < openingBytesMax && !final;
-  // The rest of the line may be no text.
+  // The rest of the line may be no text: it is awaited.
   if (mayGoOn) return { heard: [], foreign, isText, state: 'open' };
   const heard: Heard[] = [];
   for (const phrase of phrasesLike(text)) {
@@ -140,7 +140,7 @@ function isTextual(opening: Buffer, end: number): boolean {
   return true;
 }
 
-/** A sure word, or a likely one that the port or the other side confirms. */
+/** The phrase that tells the protocol: a sure one, or a likely one that the port or the other side confirms. */
 function chooseWord(heard: readonly Heard[], { hint, fromStart }: Circumstances): Verdict | undefined {
   if (heard.length === 0) return undefined;
   const isOfPort = ({ phrase }: Heard) => phrase.protocol === hint;
