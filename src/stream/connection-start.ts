@@ -26,7 +26,7 @@ export class ConnectionStart {
   #waiting: readonly WaitingSegment[] = none;
   #over = false;
   #endWaits = false;
-  /** Segments of the connection up to the first that waits of the side that spoke last. */
+  /** How many segments of the connection had come when a side was first heard, the later one of the two. */
   #lastNews = 0;
   #handshakeSeen = false;
   #clientIsFirst: boolean;

@@ -2,9 +2,10 @@
  * One TCP connection put in order (RFC 9293 §3.4 to §3.10), as a bystander sees it: segments may be
  * missing, doubled, exchanged, cut or forged, and the capture may start and end anywhere.
  *
- * - **Start.** Until the first sequence number of both directions is known (from the SYN, or from the
- *   acknowledgment in the SYN-ACK) segments are held, until `startSegmentsMax` segments of the
- *   connection have passed since a side was first heard. Then the lowest sequence number held is the start. So data before its SYN is fine.
+ * - **Start.** Segments are held until the first sequence number of both directions is known, from the SYN or
+ *   from the acknowledgment in the SYN-ACK. Where that does not come, `startSegmentsMax` segments of the
+ *   connection after a side was first heard the lowest sequence number held is the start. So data before its
+ *   SYN is fine.
  * - **Overlap.** The octet captured first stays.
  * - **Gap.** A hole is given up when the receiver has acknowledged what lies behind it and `gapSegments`
  *   more segments of the connection have passed, when what is held behind it exceeds a limit, or when the

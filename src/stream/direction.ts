@@ -18,7 +18,7 @@ export class Direction {
   seen = false;
   /** It is known which sequence number has position 0. */
   started = false;
-  /** A SYN told it. */
+  /** A SYN told which one. */
   synchronised = false;
   /** The next octet to deliver. */
   next = 0;
@@ -34,7 +34,7 @@ export class Direction {
   #origin = 0;
   /** Of a SYN sent again with another initial sequence number: the data tells which one was meant. */
   #otherOrigin: number | undefined;
-  /** The lowest before the start is known. */
+  /** The lowest acknowledgment that came before the start is known. */
   #earlyAcknowledgment: number | undefined;
 
   constructor(isFirst: boolean) {
