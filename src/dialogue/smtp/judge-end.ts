@@ -93,7 +93,7 @@ function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRe
   const next = behind.seen ?? nextSeen(context, end);
   const answeredFirst = next === undefined ? context.clientIsOver : isBefore(reply.seen, next);
   if (answeredFirst && end.kind === 'gap') return end;
-  const lines = completeLines(behind.bytes);
+  const lines = commandsBehind(end, completeLines(behind.bytes));
   const startsCommand = startsWithCommand(context, behind, lines);
   if (answeredFirst && (startsCommand || next === undefined)) return end;
   if (!allRead) return 'none';
@@ -104,6 +104,14 @@ function judgeCandidate(context: EndContext, end: EndOfData, reply: Reply, allRe
     return fit === 'no' ? 'none' : end;
   }
   return startsCommand ? compareWithReplies(context, context.strictEnd, end, lines, reply) : 'none';
+}
+
+/** Behind a hole the rest of a line stands first, that of a command perhaps; a dot is an end of its own. */
+function commandsBehind({ kind }: EndOfData, lines: readonly string[]): readonly string[] {
+  const [first, second] = lines;
+  if (kind !== 'gap' || first === undefined || second === undefined) return lines;
+  const isTorn = first !== '.' && !looksLikeCommand(first) && looksLikeCommand(second);
+  return isTorn ? lines.slice(1) : lines;
 }
 
 /** Where the first octets behind a possible end were seen; holes before them are passed over. */
@@ -149,7 +157,7 @@ function compareWithReplies(
   reply: Reply,
 ): EndVerdict {
   const strict = readingFits(strictEnd.lines, replies, strictEnd.isAll);
-  const early = readingFits(lines, replies, false);
+  const early = earlyFits(end, lines, replies);
   if (early === 'no') return 'none';
   // The server had seen an end before the strict one was sent.
   if (isBefore(reply.seen, strictEnd.seen)) return end;
@@ -182,9 +190,19 @@ export function isEndInDoubt(context: EndContext, strictEnd: StrictEnd): boolean
 /** `soFar`: all of the lines were answered, and more lines may come. `open`: answers are still to come. */
 type Fit = 'yes' | 'no' | 'soFar' | 'open';
 
-/** Whether `lines` may be commands: the next reply answers the text, and those behind it the lines, one each. */
-function readingFits(lines: readonly string[], replies: ReplyReader, isAll: boolean): Fit {
-  let index = 1;
+/** In a hole other commands may stand behind the end: their replies come before those to `lines`. */
+function earlyFits({ kind }: EndOfData, lines: readonly string[], replies: ReplyReader): Fit {
+  const fit = readingFits(lines, replies, false);
+  if (kind !== 'gap' || fit !== 'no') return fit;
+  for (let lost = 1; replies.peek(lost) !== undefined && lost <= linesMax; lost++) {
+    if (readingFits(lines, replies, false, lost) === 'yes') return 'yes';
+  }
+  return 'no';
+}
+
+/** Whether `lines` may be commands that were answered by the replies behind the next one and `lost` others. */
+function readingFits(lines: readonly string[], replies: ReplyReader, isAll: boolean, lost = 0): Fit {
+  let index = 1 + lost;
   for (const line of lines) {
     const reply = replies.peek(index++);
     if (reply?.kind !== 'reply') return 'open';

@@ -137,6 +137,38 @@ test('SmtpDecoder separates pipelined mails where the whole text of the first wa
   });
 });
 
+test('SmtpDecoder does not run pipelined mails together where a hole ends within a command', () => {
+  const next = 'MAIL FROM:<a@example.com>\r\nRCPT TO:<two@example.net>\r\nDATA\r\n';
+  for (const torn of [12, next.indexOf('RCPT'), next.indexOf('RCPT') + 9]) {
+    const turns = [
+      ...conversation(`${start}
+        C: MAIL FROM:<a@example.com>
+        S: 250 ok
+        C: RCPT TO:<b@example.net>
+        S: 250 ok
+        C: DATA
+        S: 354 go on`),
+      client('one\r\n'),
+      lost(client(`more\r\n.\r\n${next.slice(0, torn)}`)),
+      client(next.slice(torn)),
+      server('250 queued\r\n250 ok\r\n250 ok\r\n354 go on\r\n'),
+      client('Subject: two\r\n\r\ntwo\r\n.\r\n'),
+      server('250 queued\r\n'),
+      ...conversation('C: QUIT\nS: 221 bye'),
+    ];
+    everyWay(smtp, turns, ({ messages }, way) =>
+      assert.deepEqual(
+        messages.map(({ octets, complete }) => [octets.read().toString('latin1'), complete]),
+        [
+          ['one\r\n', false],
+          ['Subject: two\r\n\r\ntwo\r\n', true],
+        ],
+        `${way}, torn at ${torn}`,
+      ),
+    );
+  }
+});
+
 test('SmtpDecoder knows a last dot behind a hole', () => {
   const turns = [
     ...conversation(`${start}
