@@ -45,11 +45,11 @@ export class Session {
         this.#helo = firstWord(argument) || this.#helo;
         if (isRefusal(reply)) break;
         this.#isLmtp = verb === 'LHLO';
-        this.#transaction = new Transaction();
+        this.#beginTransaction();
         break;
       case 'RSET':
       case 'XCLIENT':
-        if (!isRefusal(reply)) this.#transaction = new Transaction();
+        if (!isRefusal(reply)) this.#beginTransaction();
         break;
       case 'MAIL':
       case 'SEND':
@@ -57,7 +57,7 @@ export class Session {
       case 'SAML': {
         const address = pathAddress(argument, 'FROM');
         if (isRefusal(reply) || address === undefined) break;
-        this.#transaction = new Transaction();
+        this.#beginTransaction();
         this.#transaction.setSender(address);
         break;
       }
@@ -79,6 +79,12 @@ export class Session {
   restart(): void {
     this.#transaction = new Transaction();
     this.#user = null;
+  }
+
+  /** Chunks without an end are given up by the client, unless their end was lost. */
+  #beginTransaction(): void {
+    const last = this.#transaction;
+    this.endTransaction(last.mayHaveEnded ? last.breakOffChunks(undefined) : undefined, null);
   }
 
   /** The transaction is over, with a mail or without. */

@@ -349,12 +349,13 @@ export class SmtpDecoder implements DialogueDecoder {
     const gap = this.#heard.client.takeGap();
     if (gap === undefined) return false;
     this.#out.anomaly('dialogue.resynchronised', gap.seen, `${gap.length} octets of commands are missing`);
-    this.#commandsLost = true;
     this.#searchBehind(gap.length);
     return true;
   }
 
   #searchBehind(lost: number): void {
+    this.#commandsLost = true;
+    this.#session.transaction.mayHaveEnded = true;
     this.#reading = { kind: 'lost', reader: new LossReader(lost) };
   }
 

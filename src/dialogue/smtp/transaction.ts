@@ -20,6 +20,8 @@ export class Transaction {
   #chunkBytes = 0;
   /** The server refused a chunk: the rest of the transaction is lost (RFC 3030 §2). */
   chunkRefused = false;
+  /** Octets behind its last chunk were lost, and its end with them perhaps. */
+  mayHaveEnded = false;
 
   /** Octets that its recipients take. */
   get cost(): number {

@@ -238,6 +238,66 @@ test('SmtpDecoder takes no mail for whole when a chunk was lost with its command
   }
 });
 
+const chunked = (name: string, begin: string, end: string): readonly Turn[] => [
+  client(`MAIL FROM:<a@example.com>\r\nRCPT TO:<${name}@example.net>\r\n`),
+  server('250 ok\r\n250 ok\r\n'),
+  client(`BDAT ${begin.length}\r\n${begin}`),
+  server('250 ok\r\n'),
+  client(`BDAT ${end.length} LAST\r\n${end}`),
+  server('250 queued\r\n'),
+];
+
+test('SmtpDecoder takes no last chunk for the mail where a hole took its beginning', () => {
+  const [, , , , last, queued] = chunked('one', 'A: one\r\n', 'end\r\n') as [
+    Turn,
+    Turn,
+    Turn,
+    Turn,
+    Turn,
+    Turn,
+  ];
+  const [mail, , first, , second] = chunked('two', 'A: two\r\n', '\r\ntwo\r\n') as [
+    Turn,
+    Turn,
+    Turn,
+    Turn,
+    Turn,
+  ];
+  const cut = last.bytes.length - 3;
+  const hole = Buffer.concat([last.bytes.subarray(cut), mail.bytes, first.bytes]);
+  const turns = [
+    ...conversation(start),
+    ...chunked('one', 'A: one\r\n', 'end\r\n').slice(0, 4),
+    client(last.bytes.subarray(0, cut)),
+    lost(client(hole)),
+    client(second.bytes),
+    { ...queued, bytes: Buffer.from('250 queued\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 queued\r\n') },
+  ];
+  everyWay(smtp, turns, ({ messages }, way) => {
+    const completes = messages.map(({ complete }) => complete);
+    assert.deepEqual(completes, [false, false], way);
+  });
+});
+
+test('SmtpDecoder hands out chunks whose end was lost', () => {
+  const turns = [
+    ...conversation(start),
+    ...chunked('one', 'A: one\r\n', 'end\r\n').slice(0, 2),
+    client('BDAT 8\r\nA: one'),
+    lost(client('\r\nBDAT 99 LAST\r\nend')),
+    client(' of it\r\n'),
+    server('250 ok\r\n250 queued\r\n'),
+    ...chunked('two', 'A: two\r\n', '\r\ntwo\r\n'),
+  ];
+  everyWay(smtp, turns, (heard, way) =>
+    assert.deepEqual(
+      told(heard),
+      ['"A: one" one@example.net  6+2,8+?', '"A: two\\r\\n\\r\\ntwo\\r\\n" two@example.net true whole'],
+      way,
+    ),
+  );
+});
+
 const midstream: readonly [name: string, turns: readonly Turn[], mails: readonly string[]][] = [
   [
     'at a command',
