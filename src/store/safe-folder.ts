@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { lstat, mkdir, readdir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pid } from 'node:process';
 import { promisify } from 'node:util';
 import { MailprocError } from '../core/errors.ts';
@@ -137,8 +137,8 @@ export class SafeFolder {
   async #prepare(folder: string): Promise<void> {
     const path = join(this.root, folder);
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 });
-      if (!(await lstat(path)).isDirectory()) {
+      await makeFolder(path);
+      if ((await lstat(path)).isSymbolicLink()) {
         throw new MailprocError(
           'store.unsafe-path',
           `write files to ${path}: a symbolic link leads elsewhere`,
@@ -152,6 +152,33 @@ export class SafeFolder {
       throw fileError(error, `create folder ${path}`);
     }
   }
+}
+
+/**
+ * With the folders above it, which others may be making at the same time. Node's own way to do so asks for ever
+ * where the system says ENOENT in a folder that is there, as /proc does.
+ */
+async function makeFolder(path: string): Promise<void> {
+  const error = await makeOne(path);
+  if (error === undefined) return;
+  const above = dirname(path);
+  if (error.code !== 'ENOENT' || above === path) throw error;
+  await makeFolder(above);
+  const again = await makeOne(path);
+  if (again !== undefined) throw again;
+}
+
+/** undefined where it is there now. Links are the caller's to judge. */
+async function makeOne(path: string): Promise<NodeJS.ErrnoException | undefined> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return error as NodeJS.ErrnoException;
+  }
+  const status = await lstat(path);
+  if (status.isDirectory() || status.isSymbolicLink()) return undefined;
+  return Object.assign(new Error(`${path} is no folder`), { code: 'ENOTDIR' });
 }
 
 /** Makes the file durable, and only then gives it its name. */

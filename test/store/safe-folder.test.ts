@@ -93,6 +93,15 @@ for (const path of [
   });
 }
 
+test('SafeFolder makes folders while others make the one above them', async (context) => {
+  for (let round = 0; round < 60; round++) {
+    const folder = new SafeFolder(join(temporaryFolder(context), 'image'));
+    const paths = Array.from({ length: 9 }, (_, index) => `${index}.pcapng/1.png`);
+    const stored = await Promise.all(paths.map((path) => folder.write([{ path, bytes }])));
+    assert.equal(stored.filter(({ written }) => written === 1).length, paths.length);
+  }
+});
+
 test('SafeFolder follows no symbolic link below its root', async (context) => {
   const parent = temporaryFolder(context);
   const [root, outside] = [join(parent, 'image'), join(parent, 'outside')];
@@ -128,6 +137,14 @@ test('SafeFolder reports a file in the place of a folder and a folder in the pla
   await assert.rejects(images.write([{ path: 'a/1.png', bytes }]), { name: 'MailprocError' });
   await assert.rejects(images.write([{ path: 'b/1.png', bytes }]), { name: 'MailprocError' });
   assert.deepEqual(readdirSync(join(root, 'b')), ['1.png'], 'nothing temporary stays');
+});
+
+test('SafeFolder ends where the system makes no folder in one that is there', {
+  skip: process.platform !== 'linux',
+  timeout: 10_000,
+}, async () => {
+  const folder = new SafeFolder('/proc/none/of-these');
+  await assert.rejects(folder.write([{ path: 'a/1.png', bytes }]), { code: 'store.not-writable' });
 });
 
 test('SafeFolder removes what killed runs have left and nothing else', async (context) => {
