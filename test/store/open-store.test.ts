@@ -7,6 +7,7 @@ import { MailprocError } from '../../src/core/errors.ts';
 import { MysqlSink } from '../../src/store/mysql/mysql-sink.ts';
 import { NdjsonFileSink } from '../../src/store/ndjson/ndjson-file-sink.ts';
 import { openStore, readClusterSettings } from '../../src/store/open-store.ts';
+import { sqliteError } from '../../src/store/sqlite/sqlite-error.ts';
 import { SqliteSink } from '../../src/store/sqlite/sqlite-sink.ts';
 import { fileError } from '../../src/store/store-error.ts';
 import { projectRoot } from '../support/project.ts';
@@ -143,6 +144,13 @@ for (const url of [
       return true;
     }));
 }
+
+test('sqliteError tells of a file that the driver cannot open', () => {
+  const cause = new Error('ConnectionFailed("Unable to open connection to local database /x: 14")');
+  const { code, message, hint } = sqliteError(cause, 'open /x');
+  assert.deepEqual([code, message], ['store.not-writable', 'open /x: it cannot be opened']);
+  assert.match(hint ?? '', /right to write the file/);
+});
 
 for (const [code, expected] of [
   ['ENOSPC', 'store.full'],

@@ -55,9 +55,17 @@ const known: readonly Known[] = [
   },
 ];
 
+/** A file that cannot be opened at all has a text of the driver's own, with the result code at its end. */
+function codeOf(error: unknown): unknown {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return typeof message === 'string' && /^ConnectionFailed\(.*: 14"\)$/.test(message)
+    ? 'SQLITE_CANTOPEN'
+    : code;
+}
+
 /** `action` reads "what was being done, to what". */
 export function sqliteError(error: unknown, action: string): MailprocError {
-  const code = (error as { code?: unknown }).code;
+  const code = codeOf(error);
   if (typeof code !== 'string' || !code.startsWith('SQLITE_')) return fileError(error, action);
   const match = known.find(({ prefix }) => code === prefix || code.startsWith(`${prefix}_`));
   if (match === undefined) {
