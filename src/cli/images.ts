@@ -10,7 +10,7 @@ import { untilInterrupted, watcherOf } from './watcher.ts';
 export async function runImages(request: ImagesRequest, log: Log): Promise<number> {
   const { source, output, settings } = request;
   const sheet = /^(?:null|\d{8})$/.test(source)
-    ? await sheetOfDay(settings.store, await dayOf(source, settings.timezone), settings.images, output)
+    ? await sheetOfDay(settings.store, dayOf(source, settings.timezone), settings.images, output)
     : await sheetOfGivenCaptures(request, log);
   if (!settings.quiet) process.stdout.write(`${printable(sheetText(sheet, source))}\n`);
   return 0;
@@ -21,7 +21,7 @@ async function sheetOfGivenCaptures(
   log: Log,
 ): Promise<MadeSheet> {
   const { timezone: timeZone, ports, keylog: keyLogFile } = settings;
-  const job = { root, day: await dayOf(date, timeZone), timeZone, ports, keyLogFile };
+  const job = { root, day: dayOf(date, timeZone), timeZone, ports, keyLogFile };
   const bar = await progressBar(settings.progress && !settings.quiet);
   try {
     return await sheetOfCaptures(job, output, watcherOf(log, bar.update), untilInterrupted());

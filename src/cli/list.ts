@@ -6,7 +6,7 @@ import type { Log } from './log.ts';
 import { renderRows } from './render-rows.ts';
 
 export async function runList({ date, limit, settings }: ListRequest, log: Log): Promise<number> {
-  const day = await dayOf(date, settings.timezone);
+  const day = dayOf(date, settings.timezone);
   const report = (code: string, detail: string): void => log.notice(code, detail);
   const listed = await listRows(settings.store, day, limit, { report });
   process.stdout.write(renderRows(listed, day));

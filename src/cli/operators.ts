@@ -19,7 +19,7 @@ export function runOperatorRequest(
 }
 
 async function runVerify(date: string | undefined, settings: Settings, log: Log): Promise<number> {
-  const day = date === undefined ? undefined : await dayOf(date, settings.timezone);
+  const day = date === undefined ? undefined : dayOf(date, settings.timezone);
   const report = (code: string, detail: string): void => log.notice(code, detail);
   const verification = await verifyStore(settings.store, day, { report });
   print(settings, verification, renderVerification);

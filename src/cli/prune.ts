@@ -36,8 +36,8 @@ async function firstKept(
   before: string | undefined,
   timeZone: string,
 ): Promise<string> {
-  const today = await dayOf('null', timeZone);
-  const day = before === undefined ? await dayAgo(today, keep ?? '') : await dayOf(before, timeZone);
+  const today = dayOf('null', timeZone);
+  const day = before === undefined ? await dayAgo(today, keep ?? '') : dayOf(before, timeZone);
   if (day <= today) return day;
   throw new MailprocError('usage.prune', `prune days before ${day}: today, ${today}, is one of them`, {
     hint: 'today is written to: the newest day that can be dropped is yesterday',

@@ -40,7 +40,7 @@ test('mailproc on a day without captures loads the store and nothing that decode
 test('mailproc on a day with mail loads what decodes, and no server, picture, table or log library', () =>
   inTemporaryFolder(async (folder) => {
     const loaded = loadedBy(folder, sampleDay, '20220128', '--quiet');
-    assert.ok([...decoders, 'date-fns', 'pako'].every((name) => loaded.has(name)));
+    assert.ok([...decoders, 'pako'].every((name) => loaded.has(name)));
     const unused = ['mysql2', 'yaml', 'pino', 'cli-progress', 'cli-table3', 'fast-xml-parser', 'fzstd'];
     assert.deepEqual(
       unused.filter((name) => loaded.has(name)),
