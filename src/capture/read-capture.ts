@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { type Anomaly, anomaly } from '../core/anomaly.ts';
 import { MailprocError } from '../core/errors.ts';
 import { captureLimits } from '../core/limits.ts';
+import { systemReason } from '../core/system-reason.ts';
 import { type ByteSource, FileSource, UnpackedSource } from './byte-source.ts';
 import {
   type CaptureDecoder,
@@ -196,7 +197,7 @@ class CaptureReader {
       const options = { hint, cause: error };
       throw new MailprocError(
         'capture.unreadable',
-        `${what} capture ${this.#path}: ${error.message}`,
+        `${what} capture ${this.#path}: ${systemReason(error)}`,
         options,
       );
     }

@@ -4,7 +4,7 @@ import { MailprocError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
 import { type GivenSettings, readConfigFile, readSettings, settle } from './config-file.ts';
 import { addOperatorCommands, type OperatorRequest } from './operator-arguments.ts';
-import { definitions, type Settings, settingNames } from './options.ts';
+import { definitions, type SettingName, type Settings, settingNames } from './options.ts';
 import { addWatchCommand, type WatchRequest } from './watch-arguments.ts';
 
 export type Request =
@@ -55,7 +55,9 @@ export async function readArguments(argv: readonly string[]): Promise<Request | 
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return undefined;
-    throw new MailprocError('usage.arguments', error.message.replace(/^error: /, ''), {
+    // What commander suggests stands in a line of its own.
+    const text = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+    throw new MailprocError('usage.arguments', text, {
       hint: 'mailproc <dir> null | mailproc <dir> 20220128; mailproc --help shows all options',
     });
   }
@@ -69,6 +71,8 @@ function createProgram(take: (request: Promise<Request>) => void): Command {
     .argument('<dir>', 'directory with captures (searched recursively), or one capture file')
     .argument('<date>', dateHelp)
     .configureOutput({ writeErr: () => undefined })
+    .configureHelp({ showGlobalOptions: true })
+    .helpCommand(true)
     .exitOverride()
     .showHelpAfterError(false);
   addSettings(program).action((root: string, date: string, options: CommandOptions) => {
@@ -132,10 +136,15 @@ function addSettings(command: Command): Command {
 
 /** Command line before configuration file before defaults. */
 async function gatherSettings(options: CommandOptions): Promise<Settings> {
-  const fromFlags = await readSettings(onlySettings(options), 'the command line');
+  const fromFlags = readSettings(onlySettings(options), flagOf);
   const file = options['config'];
   const fromFile: GivenSettings = typeof file === 'string' ? await readConfigFile(file) : {};
   return settle(fromFlags, fromFile);
+}
+
+/** `--mail-max`: what was typed, not what the setting is called in a file. */
+function flagOf(name: SettingName): string {
+  return definitions[name].flags.replace(/ .*/, '');
 }
 
 function onlySettings(options: CommandOptions): Record<string, unknown> {

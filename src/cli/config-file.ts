@@ -1,6 +1,7 @@
 /** The configuration file: YAML with the same settings as the command line. */
 import { readFile } from 'node:fs/promises';
 import { MailprocError } from '../core/errors.ts';
+import { systemReason } from '../core/system-reason.ts';
 import { definitions, type SettingName, type Settings, settingNames } from './options.ts';
 
 /** Settings that were really given; the others keep their defaults. */
@@ -14,20 +15,18 @@ export async function readConfigFile(path: string): Promise<GivenSettings> {
       hint: 'for example "store: sqlite:/var/lib/mailproc/mail.sqlite"',
     });
   }
-  return readSettings(document as Record<string, unknown>, path);
+  const unknown = Object.keys(document).find((key) => !isSettingName(key));
+  if (unknown !== undefined) throw await unknownKey(unknown, path);
+  return readSettings(document, (name) => `${name} in ${path}`);
 }
 
-/** `values` by the names of the settings; `origin` names their source in errors. */
-export async function readSettings(
-  values: Readonly<Record<string, unknown>>,
-  origin: string,
-): Promise<GivenSettings> {
-  const given: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(values)) {
-    if (!isSettingName(key)) throw await unknownKey(key, origin);
-    given[key] = definitions[key].read(value, `${key} in ${origin}`);
-  }
-  return given as GivenSettings;
+/** `placeOf` names in errors where a setting was given. */
+export function readSettings(
+  values: { readonly [Name in SettingName]?: unknown },
+  placeOf: (name: SettingName) => string,
+): GivenSettings {
+  const names = settingNames.filter((name) => Object.hasOwn(values, name));
+  return Object.fromEntries(names.map((name) => [name, definitions[name].read(values[name], placeOf(name))]));
 }
 
 /** Earlier sources win; what nobody gave gets its default. */
@@ -55,7 +54,7 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    throw new MailprocError('config.unreadable', `read configuration ${path}: ${(cause as Error).message}`, {
+    throw new MailprocError('config.unreadable', `read configuration ${path}: ${systemReason(cause)}`, {
       hint: 'give the path of a readable YAML file with --config',
       cause,
     });

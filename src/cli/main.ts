@@ -1,15 +1,16 @@
 /** The command: reads the arguments, runs what they ask for, and turns the outcome into an exit status. */
 import { MailprocError } from '../core/errors.ts';
+import { systemReason } from '../core/system-reason.ts';
 import { type Request, readArguments } from './arguments.ts';
 import { type Log, openLog, textLog } from './log.ts';
 
 /** `argv` without the interpreter and the script; resolves with the exit status, see docs/usage.md. */
 export async function main(argv: readonly string[]): Promise<number> {
-  // Who reads our output may close it early (`| head`): that is no error.
-  process.stdout.on('error', endQuietlyOnClosedPipe);
-  process.stderr.on('error', endQuietlyOnClosedPipe);
   // Until the settings are known nobody has asked for anything else.
   let log: Log = textLog({ quiet: false, verbose: false });
+  process.stdout.on('error', (error) => endWithoutOutput(error, log));
+  // Where nobody hears us any more nobody can be told; the work is done all the same.
+  process.stderr.on('error', () => undefined);
   try {
     const request = await readArguments(argv);
     if (request === undefined) return 0;
@@ -67,7 +68,9 @@ function statusOf(error: MailprocError): number {
   return /^(?:usage|config)\./.test(error.code) ? 2 : 1;
 }
 
-function endQuietlyOnClosedPipe(error: NodeJS.ErrnoException): void {
+/** Who reads our results may close the pipe early (`| head`): that is no error. */
+function endWithoutOutput(error: NodeJS.ErrnoException, log: Log): void {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  log.error(new MailprocError('output.failed', `write standard output: ${systemReason(error)}`));
+  process.exit(1);
 }

@@ -69,7 +69,7 @@ export const definitions: { readonly [Name in SettingName]: Definition<Settings[
   timezone: {
     flags: '--timezone <zone>',
     help: "IANA name of the zone of days and time stamps (default: the machine's)",
-    fallback: () => Intl.DateTimeFormat().resolvedOptions().timeZone,
+    fallback: machineTimeZone,
     read: readText,
   },
   ports: {
@@ -136,6 +136,20 @@ export const definitions: { readonly [Name in SettingName]: Definition<Settings[
 };
 
 export const settingNames = Object.keys(definitions) as readonly SettingName[];
+
+function machineTimeZone(): string {
+  const { TZ } = process.env;
+  // POSIX: nothing is UTC.
+  if (TZ === '') return 'UTC';
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  // Undefined in spite of its type where TZ names no zone.
+  if (timeZone !== undefined && timeZone !== 'Etc/Unknown') return timeZone;
+  const what =
+    TZ === undefined ? 'it is not known' : `TZ is ${JSON.stringify(TZ)}, and there is no such zone`;
+  throw new MailprocError('config.time-zone', `use the machine's time zone: ${what}`, {
+    hint: 'give a name of the IANA time zone database with --timezone, for example Asia/Shanghai or UTC',
+  });
+}
 
 function readText(value: unknown, name: string): string {
   if (typeof value === 'string' && value !== '') return value;

@@ -1,8 +1,8 @@
 /** The command as a user runs it. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -20,15 +20,20 @@ const wrongUsage: readonly (readonly [what: string, argv: readonly string[], ...
     ['a date that is none', ['x', '20220230'], /read date "20220230": not a date/],
     ['a year that is none', ['x', '00000101'], /read date "00000101": not a date/],
     ['an unknown option', ['x', 'null', '--stor', 'y'], /unknown option '--stor'/],
+    ['a misspelt option', ['x', 'null', '--stroe', 'y'], /'--stroe' \(Did you mean --store\?\)$/m],
     ['an unknown store', ['x', 'null', '--store', 'postgres:x'], /postgres/, /sqlite:FILE/, /ndjson:FILE/],
     ['an unknown zone', ['x', 'null', '--timezone', 'Mars/Base'], /Mars\/Base/],
     ['a port that is none', ['x', 'null', '--ports', 'smtp=70000'], /70000/, /smtp=25,587/],
     ['a number of threads that is none', ['x', 'null', '--jobs', '0'], /a number of threads from 1 to 64/],
-    ['a size that is none', ['x', 'null', '--mail-max', '64X'], /a size from 64K to 1G/, /for example 64M/],
+    ['a size that is none', ['x', 'null', '--mail-max', '64X'], /--mail-max: a size from 64K/, /example 64M/],
     ['a size that is too small', ['x', 'null', '--mail-max', '63K'], /a size from 64K to 1G/],
     ['an unknown protocol', ['x', 'null', '--ports', 'http=80'], /unknown protocol "http"/],
     ['two outputs on stdout', ['x', 'null', '--json', '--store', 'ndjson:-'], /both write to stdout/],
-    ['a configuration file that is not there', ['x', 'null', '--config', 'none.yaml'], /none\.yaml/],
+    [
+      'a configuration file that is not there',
+      ['x', 'null', '--config', 'none.yaml'],
+      /none\.yaml: there is no/,
+    ],
   ];
 
 for (const [what, argv, ...said] of wrongUsage) {
@@ -151,6 +156,40 @@ test('mailproc of a directory that is not there says so and exits with 1', () =>
     assert.match(stderr, /nowhere/);
   }));
 
+test(
+  'mailproc with output for which there is no room says so, and with a log that nobody reads does its work',
+  {
+    skip: !existsSync('/dev/full'),
+  },
+  () =>
+    inTemporaryFolder(async (folder) => {
+      const argv = [join(projectRoot, 'bin/mailproc.js'), oneMail, '20220128', '--json'];
+      const full = openSync('/dev/full', 'w');
+      const child = spawn(process.execPath, argv, { cwd: folder, stdio: ['ignore', full, 'pipe'] });
+      let said = '';
+      child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+      });
+      assert.deepEqual(await once(child, 'close'), [1, null]);
+      assert.equal(said, 'mailproc: write standard output: no space is left\n');
+      const logged = [...argv.slice(0, -1), '--log', 'json', '--reprocess'];
+      const deaf = spawn(process.execPath, logged, { cwd: folder, stdio: ['ignore', 'ignore', full] });
+      assert.deepEqual(await once(deaf, 'close'), [0, null]);
+      closeSync(full);
+    }),
+);
+
+test('mailproc in a time zone that TZ names and nobody knows says so; in one without a name it is UTC', () =>
+  inTemporaryFolder(async (folder) => {
+    const argv = [join(projectRoot, 'bin/mailproc.js'), '.', 'null'];
+    const run = (TZ: string) =>
+      spawnSync(process.execPath, argv, { cwd: folder, env: { ...process.env, TZ }, encoding: 'utf8' });
+    const unknown = run('Mars/Base');
+    assert.equal(unknown.status, 2);
+    assert.match(unknown.stderr, /TZ is "Mars\/Base", and there is no such zone\n.*--timezone/);
+    assert.match(run('').stdout, /^mailproc \d{4}-\d\d-\d\d \(UTC\)/);
+  }));
+
 test('mailproc reads a damaged capture up to the damage, names it and exits with 3', () =>
   inTemporaryFolder(async (folder) => {
     const whole = readFileSync(oneMail);
@@ -213,6 +252,9 @@ test('mailproc --help and --version answer and exit with 0', async () => {
   for (const option of ['--store', '--images', '--keylog', '--timezone', '--ports', '--config', '--json']) {
     assert(help.stdout.includes(option), option);
   }
+  const other = await runMailproc('.', 'help', 'watch');
+  assert.equal(other.status, 0);
+  for (const option of ['--poll', '--store', '--timezone']) assert(other.stdout.includes(option), option);
   const version = await runMailproc('.', '--version');
   assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
 });

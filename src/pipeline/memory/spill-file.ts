@@ -69,7 +69,7 @@ export class SpillFile {
     } catch (cause) {
       const text = `read back mails in progress from ${this.#folder}: ${(cause as Error).message}`;
       throw new MailprocError('spill.unreadable', text, {
-        hint: 'name another folder with --spill-dir',
+        hint: 'name another folder with --spill',
         cause,
       });
     }

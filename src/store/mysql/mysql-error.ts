@@ -93,7 +93,7 @@ const known: readonly Known[] = [
     numbers: [1045, 1698, 1251, 2049],
     code: 'store.access-denied',
     text: 'the server does not accept this user and password from here',
-    hint: 'check user and password, and that the account may log in from this host (SELECT user, host FROM mysql.user)',
+    hint: 'check user and password (MAILPROC_MYSQL_PASSWORD), and that the account may log in from this host (SELECT user, host FROM mysql.user)',
   },
   {
     numbers: [1044, 1142, 1143, 1227, 1370],

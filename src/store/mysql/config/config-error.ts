@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { closest } from 'fastest-levenshtein';
 import { MailprocError } from '../../../core/errors.ts';
 import { clusterLimits } from '../../../core/limits.ts';
+import { systemReason } from '../../../core/system-reason.ts';
 
 /** `where` names file, line and element: `schema.xml line 7, table "imap_2022_01", attribute rule`. */
 export function configError(where: string, problem: string, hint?: string): MailprocError {
@@ -31,7 +32,7 @@ export async function readConfigText(
     return (await readFile(path, encoding)).replace(/^\uFEFF/, '');
   } catch (cause) {
     if (cause instanceof MailprocError) throw cause;
-    throw new MailprocError('config.unreadable', `read ${what}: ${(cause as Error).message}`, { cause });
+    throw new MailprocError('config.unreadable', `read ${what}: ${systemReason(cause)}`, { cause });
   }
 }
 

@@ -345,7 +345,7 @@ test('readMycatDirectory refuses what it cannot honour and names file, element a
   const schema = (before: string, after: string): Changes => ({ 'schema.xml': [[before, after]] });
   const rule = (before: string, after: string): Changes => ({ 'rule.xml': [[before, after]] });
   const cases: readonly (readonly [Changes, RegExp])[] = [
-    [{ 'schema.xml': null }, /read .*schema\.xml: ENOENT/],
+    [{ 'schema.xml': null }, /read .*schema\.xml: there is no such file/],
     [{ 'rule.xml': null }, /rule\.xml: it is missing, and a table names a rule/],
     [schema('</mycat:schema>', ''), /schema\.xml line \d+: /],
     [
@@ -415,7 +415,7 @@ test('readMycatDirectory refuses what it cannot honour and names file, element a
       { 'server.xml': [['</system>', '<property name="sequenceHandlerType">2</property></system>']] },
       /it contradicts/,
     ],
-    [{ 'server.xml': [['>1<', '>0<']] }, /sequence_conf\.properties: ENOENT/],
+    [{ 'server.xml': [['>1<', '>0<']] }, /sequence_conf\.properties: there is no such file/],
     [
       { 'server.xml': [['>1<', '>2<']], 'sequence_time_conf.properties': 'WORKID=32\nDATAACENTERID=1\n' },
       /key WORKID: "32" is no number from 0 to 31/,

@@ -168,7 +168,7 @@ test('parseMysqlUrl refuses what it does not understand, with a hint and without
     [`mysql://u:${secret}@h?imap-database=a%20b`, /is no name of a database/],
     [`mysql://u:${secret}@other?socket=/s`, /a socket is not on other/],
     [`mysql://u:${secret}@h?password-file=/x`, /holds a password and names a password-file/],
-    [`mysql://u@h?password-file=${folder}/none`, /password file .*none.*: ENOENT/],
+    [`mysql://u@h?password-file=${folder}/none`, /password file .*none.*: there is no such file/],
     [`mysql://u@h?password-file=${empty}`, /begins with an empty line/],
     // Passwords with characters that must be written as codes.
     [`mysql://u:${secret}/x@h`, /has not the form/, /\/ as %2F/],

@@ -280,7 +280,7 @@ test('readClusterFile refuses mistakes and names line and key', async (context) 
     ],
     [change('schema: wide', 'schema: narrow'), /line 2, key schema: one of wide, documented/],
     [change('tls: required', 'tls: on'), /key dataHosts\.hostB\.tls: one of off, required, verify/],
-    [change('tls: required', 'tls: { ca: none.pem }'), /certificates .*none\.pem .*ENOENT/],
+    [change('tls: required', 'tls: { ca: none.pem }'), /certificates .*none\.pem .*there is no such file/],
     [change('tls: required', 'tls: { ca: x, verify: false }'), /tls\.ca: it has no effect/],
     [
       change('{ environment: CLUSTER_PASSWORD }', '{ environment: NOT_SET }'),
@@ -290,7 +290,10 @@ test('readClusterFile refuses mistakes and names line and key', async (context) 
       change('{ environment: CLUSTER_PASSWORD }', '{ environment: A, file: b }'),
       /either environment or file/,
     ],
-    [change('{ environment: CLUSTER_PASSWORD }', '{ file: none }'), /password file .*none .*ENOENT/],
+    [
+      change('{ environment: CLUSTER_PASSWORD }', '{ file: none }'),
+      /password file .*none .*there is no such file/,
+    ],
     [change('  user: mailproc\n', ''), /key login: the key user is missing/],
     [smallest.replace('login: { user: u }', ''), /no user is named/],
     [
@@ -309,7 +312,7 @@ test('readClusterFile refuses mistakes and names line and key', async (context) 
   }
   await assert.rejects(
     readClusterFile('/nowhere/cluster.yaml', {}),
-    /read cluster file \/nowhere\/cluster\.yaml: ENOENT/,
+    /read cluster file \/nowhere\/cluster\.yaml: there is no such file/,
   );
 });
 
