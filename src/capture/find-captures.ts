@@ -7,6 +7,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { millisecondsPerDay, ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
+import { systemReason } from '../core/system-reason.ts';
 import { groupIntoSeries, type ProbedCapture } from './capture-series.ts';
 import { withoutCompression } from './compressed-name.ts';
 import { dateInPath } from './path-date.ts';
@@ -28,6 +29,8 @@ export type IgnoredReason =
 export interface IgnoredFile {
   readonly path: string;
   readonly reason: IgnoredReason;
+  /** Why something that is there could not be read; a file may well be gone again, or be a link to nothing. */
+  readonly refusal?: string;
 }
 
 export interface FoundCaptures {
@@ -71,7 +74,7 @@ async function statRoot(root: string): Promise<Stats> {
   try {
     return await stat(root);
   } catch (cause) {
-    throw new MailprocError('capture.not-found', `search captures in ${root}: ${messageOf(cause)}`, {
+    throw new MailprocError('capture.not-found', `search captures in ${root}: ${systemReason(cause)}`, {
       hint: 'name a folder of captures or one capture file that exists and that this user may read',
       cause,
     });
@@ -145,8 +148,8 @@ class CaptureSearch {
     let entries: Dirent[];
     try {
       entries = await readdir(this.#pathOf(relativePath), { withFileTypes: true });
-    } catch {
-      this.#ignore(relativePath, 'unreadable');
+    } catch (error) {
+      this.#refuse(relativePath, error);
       return;
     }
     entries.sort((one, other) => (one.name < other.name ? -1 : 1));
@@ -163,8 +166,8 @@ class CaptureSearch {
     let stats: Stats;
     try {
       stats = await stat(this.#pathOf(relativePath));
-    } catch {
-      this.#ignore(relativePath, 'unreadable');
+    } catch (error) {
+      this.#refuse(relativePath, error);
       return;
     }
     if (stats.isDirectory()) this.#folders.push({ relativePath, stats });
@@ -189,7 +192,7 @@ class CaptureSearch {
       probed = await probeCapture(this.#pathOf(relativePath), stats);
     } catch (error) {
       if (!(error instanceof MailprocError)) throw error;
-      this.#ignore(relativePath, 'unreadable');
+      this.#refuse(relativePath, error.cause);
       return;
     }
     const { firstPacketNs, seenUntilNs, origin } = probed;
@@ -222,6 +225,12 @@ class CaptureSearch {
     this.#ignored.push({ path: this.#pathOf(relativePath), reason });
   }
 
+  #refuse(relativePath: string, error: unknown): void {
+    const refusal = refusalOf(relativePath, error);
+    const file: IgnoredFile = { path: this.#pathOf(relativePath), reason: 'unreadable' };
+    this.#ignored.push(refusal === undefined ? file : { ...file, refusal });
+  }
+
   #pathOf(relativePath: string): string {
     if (relativePath === '') return this.#root;
     return this.#root.endsWith(path.sep) ? this.#root + relativePath : `${this.#root}/${relativePath}`;
@@ -232,11 +241,16 @@ function captureFile(file: string, stats: Stats, day: string): CaptureFile {
   return { path: file, bytes: stats.size, modifiedMs: Math.floor(stats.mtimeMs), day };
 }
 
+/** Undefined where there is nothing to read. */
+function refusalOf(relativePath: string, error: unknown): string | undefined {
+  // The system's own, in the root of every ext4.
+  if (path.basename(relativePath) === 'lost+found') return undefined;
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return systemReason(error);
+  // Octets that are no UTF-8 were read as this character, and no file has the name that came of it.
+  return relativePath.includes('\ufffd') ? 'its name is not UTF-8: rename it' : undefined;
+}
+
 /** Both are `yyyy-MM-dd`: the same day, the one before or the one after. */
 function isNear(one: string, other: string): boolean {
   return Math.abs(Date.parse(one) - Date.parse(other)) <= millisecondsPerDay;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

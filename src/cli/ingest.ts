@@ -21,7 +21,7 @@ export async function runIngest({ root, date, settings }: IngestRequest, log: Lo
       { hint: 'write the rows to a file with --store ndjson:FILE' },
     );
   }
-  const job = { ...jobOf(root, settings), day: await dayOf(date, settings.timezone) };
+  const job = { ...jobOf(root, settings), day: dayOf(date, settings.timezone) };
   const bar = await progressBar(settings.progress && !settings.quiet);
   try {
     const report = await runJob(job, watcherOf(log, bar.update), untilInterrupted());
@@ -65,7 +65,8 @@ export function tellOutcome(report: Report, log: Log): void {
   const [first, ...others] = captures.damaged;
   if (first !== undefined) {
     const more = others.length > 0 ? `, and ${others.length} more` : '';
-    const text = `${day}: damaged capture ${first.path}: ${first.detail}${more}`;
+    const what = first.code === 'capture.unreadable' ? 'cannot read' : 'damaged capture';
+    const text = `${day}: ${what} ${first.path}: ${first.detail}${more}`;
     const { path: capture, behindFrame: frame } = first;
     const where = { capture, ...(frame === null ? {} : { frame }) };
     log.trouble('run.damaged', text, { day, ...where, captures: captures.damaged.length });

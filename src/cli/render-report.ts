@@ -108,7 +108,7 @@ function damagedLines({ captures }: Report): string[] {
   const rest = captures.damaged.length - shown.length;
   return [
     '',
-    'damaged captures (what came before the damage was read):',
+    'damaged or unreadable captures (what came before the damage was read):',
     ...shown.map(({ path, detail }) => `  ${path}: ${detail}`),
     ...(rest > 0 ? [`  and ${number(rest)} more, see --json`] : []),
   ];

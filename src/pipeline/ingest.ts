@@ -5,19 +5,28 @@
  * and a capture is entered into the ledger only when all its rows are durable. What was not entered is read
  * again by the next run, which finds the same mails under the same keys.
  */
-import { readFile } from 'node:fs/promises';
+import { access, constants, readFile, stat } from 'node:fs/promises';
 import { findCaptures } from '../capture/find-captures.ts';
 import type { CaptureFile, CaptureSeries } from '../capture/types.ts';
 import { millisecondsPerDay, ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
 import { pipelineLimits } from '../core/limits.ts';
+import { systemReason } from '../core/system-reason.ts';
 import { version } from '../core/version.ts';
 import type { Lease, LedgerEntry } from '../store/ledger.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Sink } from '../store/sink.ts';
 import type { Job, Watcher } from './job.ts';
 import { RecordWriter } from './record-writer.ts';
-import { addNotices, addSeries, addShareCounts, emptyReport, type Notice, type Report } from './report.ts';
+import {
+  addIgnored,
+  addNotices,
+  addSeries,
+  addShareCounts,
+  emptyReport,
+  type Notice,
+  type Report,
+} from './report.ts';
 import { type Growth, ledgerNames, ownFiles, planSeries, type SeriesPlan } from './series-plan.ts';
 import type { ReadFile, SeriesSummary } from './series-reader.ts';
 import { ShareReaders } from './share-readers.ts';
@@ -29,6 +38,7 @@ export async function runJob(job: Job, watcher: Watcher, signal: AbortSignal): P
     notices.push({ code, detail });
     watcher.notice?.(code, detail);
   };
+  if (job.spillFolder !== undefined) await checkSpillFolder(job.spillFolder);
   const sink = await openStore(job.store, { report: noteDown });
   await sink.open();
   try {
@@ -55,9 +65,7 @@ export async function ingest(
   const started = performance.now();
   const report = emptyReport(job.day, job.timeZone, sink.url, job.imageFolder);
   const found = await findCaptures(job.root, job.day, job.timeZone);
-  for (const { reason } of found.ignored) {
-    report.captures.ignored[reason] = (report.captures.ignored[reason] ?? 0) + 1;
-  }
+  addIgnored(report, found.ignored);
   const shares = new ShareReaders(job, await readSecrets(job.keyLogFile), signal, workersFrom);
   const run = new Run({ job, sink, watcher, signal, report, shares, nowMs });
   try {
@@ -73,13 +81,26 @@ export async function ingest(
   return report;
 }
 
+/** Told now: it is written to only when memory is short, and a mail would be cut then. */
+async function checkSpillFolder(folder: string): Promise<void> {
+  let what = 'it is no directory';
+  try {
+    if ((await stat(folder)).isDirectory()) return await access(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    what = systemReason(error);
+  }
+  throw new MailprocError('config.spill', `use ${folder} for mails in progress: ${what}`, {
+    hint: 'name a directory that this user may write to with --spill',
+  });
+}
+
 /** The operator's key log; undefined where no `path` was given. */
 export async function readSecrets(path: string | undefined): Promise<Buffer | undefined> {
   if (path === undefined) return undefined;
   try {
     return await readFile(path);
   } catch (cause) {
-    throw new MailprocError('keylog.unreadable', `read key log ${path}: ${(cause as Error).message}`, {
+    throw new MailprocError('keylog.unreadable', `read key log ${path}: ${systemReason(cause)}`, {
       hint: 'give a readable file in NSS key log format (SSLKEYLOGFILE) with --keylog',
       cause,
     });

@@ -1,5 +1,5 @@
 /** What a run did, in numbers that add up. */
-import type { IgnoredReason } from '../capture/find-captures.ts';
+import type { IgnoredFile, IgnoredReason } from '../capture/find-captures.ts';
 import { linkTypeName } from '../capture/link-type.ts';
 import type { AnomalyCode } from '../core/anomaly.ts';
 import type { ConversationKind } from '../dialogue/conversation.ts';
@@ -117,6 +117,17 @@ export function emptyReport(day: string, timeZone: string, store: string, imageF
     seconds: 0,
     interrupted: false,
   };
+}
+
+/** What is there and may not be read counts as a capture that could not be read: nobody knows what is in it. */
+export function addIgnored(report: Report, ignored: readonly IgnoredFile[]): void {
+  const { captures } = report;
+  for (const { path, reason, refusal } of ignored) {
+    captures.ignored[reason] = (captures.ignored[reason] ?? 0) + 1;
+    if (refusal === undefined) continue;
+    countAnomaly(report, 'capture.unreadable');
+    captures.damaged.push({ path, code: 'capture.unreadable', detail: refusal, behindFrame: null });
+  }
 }
 
 /** Exit status of the command, see docs/usage.md. */

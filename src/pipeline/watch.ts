@@ -3,16 +3,17 @@
  * has changed the day it belongs to is run as the command for one day does it, so that nothing depends on
  * what this process remembers: it may be killed anywhere and started again, and a run may be made beside it.
  */
-import { stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { dateInPath } from '../capture/path-date.ts';
 import { dayOfCapture } from '../capture/probe-capture.ts';
 import { millisecondsPerDay, ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
 import { watchLimits } from '../core/limits.ts';
+import { systemReason } from '../core/system-reason.ts';
 import { type FolderWatch, watchFolder } from './folder-watch.ts';
 import { runJob } from './ingest.ts';
 import type { Job, Watcher } from './job.ts';
-import type { Report } from './report.ts';
+import type { DamagedCapture, Report } from './report.ts';
 
 /** Everything but the day, which changes by itself. */
 export type DailyJob = Omit<Job, 'day'>;
@@ -59,6 +60,8 @@ export class CaptureWatch {
   #isPending = false;
   /** Days that another run was at. */
   readonly #busy = new Set<string>();
+  /** Files that could not be read, and were told. */
+  readonly #refused = new Set<string>();
   #folders: FolderWatch | undefined;
   #wake: () => void = () => undefined;
 
@@ -109,11 +112,14 @@ export class CaptureWatch {
 
   async #checkRoot(): Promise<void> {
     const { root } = this.#job;
-    const stats = await stat(root).catch((cause: Error) => cause);
-    if (!(stats instanceof Error) && stats.isDirectory()) return;
-    const what = stats instanceof Error ? stats.message : 'it is no directory';
+    let what = 'it is no directory';
+    try {
+      if ((await stat(root)).isDirectory()) return await access(root, constants.R_OK | constants.X_OK);
+    } catch (error) {
+      what = systemReason(error);
+    }
     throw new MailprocError('usage.watch', `watch ${root}: ${what}`, {
-      hint: 'name the directory that captures are written to',
+      hint: 'name the directory that captures are written to, and let this user read it',
     });
   }
 
@@ -171,9 +177,10 @@ export class CaptureWatch {
   #told(report: Report): void {
     const { day, captures } = report;
     const isBusy = captures.busy > 0;
+    const isRefused = this.#forgetRefusalsTold(captures);
     if (captures.read > 0) this.#quietFrom.set(day, this.#now() + watchLimits.quietMs);
     // Said once, however often it is tried.
-    if (captures.read > 0 || (isBusy && !this.#busy.has(day))) this.#listener.ran(report);
+    if (captures.read > 0 || isRefused || (isBusy && !this.#busy.has(day))) this.#listener.ran(report);
     this.#busy.delete(day);
     if (!isBusy && !report.interrupted && this.#finishing === day) {
       this.#finishing = '';
@@ -183,6 +190,17 @@ export class CaptureWatch {
     this.#busy.add(day);
     this.#waiting.add(day);
     this.#notBefore = Math.max(this.#notBefore, nowMs() + watchLimits.busyMs);
+  }
+
+  /** Files that may not be read are found by every run: only those that nobody has been told of stay in the report. */
+  #forgetRefusalsTold(captures: Report['captures']): boolean {
+    const isNew = ({ code, path }: DamagedCapture): boolean =>
+      code === 'capture.unreadable' && !this.#refused.has(path);
+    const refused = captures.damaged.filter(isNew);
+    captures.damaged = captures.damaged.filter((each) => each.code !== 'capture.unreadable' || isNew(each));
+    if (this.#refused.size + refused.length > watchLimits.changesMax) this.#refused.clear();
+    for (const { path } of refused) this.#refused.add(path);
+    return refused.length > 0;
   }
 
   #retry(day: string, error: MailprocError): void {

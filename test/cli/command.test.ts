@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -21,6 +31,11 @@ const wrongUsage: readonly (readonly [what: string, argv: readonly string[], ...
     ['a year that is none', ['x', '00000101'], /read date "00000101": not a date/],
     ['an unknown option', ['x', 'null', '--stor', 'y'], /unknown option '--stor'/],
     ['a misspelt option', ['x', 'null', '--stroe', 'y'], /'--stroe' \(Did you mean --store\?\)$/m],
+    [
+      'a folder for mails in progress that is not there',
+      ['.', 'null', '--spill', 'no'],
+      /use no for .*: there is no such/,
+    ],
     ['an unknown store', ['x', 'null', '--store', 'postgres:x'], /postgres/, /sqlite:FILE/, /ndjson:FILE/],
     ['an unknown zone', ['x', 'null', '--timezone', 'Mars/Base'], /Mars\/Base/],
     ['a port that is none', ['x', 'null', '--ports', 'smtp=70000'], /70000/, /smtp=25,587/],
@@ -155,6 +170,39 @@ test('mailproc of a directory that is not there says so and exits with 1', () =>
     assert.equal(status, 1);
     assert.match(stderr, /nowhere/);
   }));
+
+test(
+  'mailproc of a capture that may not be read names it, reads the others and exits with 3',
+  {
+    skip: process.platform !== 'linux',
+  },
+  () =>
+    inTemporaryFolder(async (folder) => {
+      mkdirSync(join(folder, 'captures'));
+      symlinkSync(oneMail, join(folder, 'captures/20220128-good.pcapng'));
+      // A regular file whose first octet nobody can read, whoever it is.
+      symlinkSync('/proc/self/mem', join(folder, 'captures/20220128-bad.pcapng'));
+      symlinkSync('nowhere', join(folder, 'captures/20220128-gone.pcapng'));
+      // As a name in GBK is.
+      writeFileSync(Buffer.from(`${folder}/captures/20220128-\xd6\xd0.pcapng`, 'latin1'), 'no capture');
+      const json = await runMailproc(folder, 'captures', '20220128', '--json');
+      const { captures } = JSON.parse(json.stdout) as Report;
+      assert.deepEqual([json.status, captures.read, captures.ignored.unreadable], [3, 1, 3]);
+      assert.deepEqual(
+        captures.damaged.map(({ path, code, detail }) => [path, code, detail]),
+        [
+          ['captures/20220128-bad.pcapng', 'capture.unreadable', 'the disk cannot read or write it'],
+          ['captures/20220128-\ufffd\ufffd.pcapng', 'capture.unreadable', 'its name is not UTF-8: rename it'],
+        ],
+      );
+      const quiet = await runMailproc(folder, 'captures', '20220128', '--quiet');
+      assert.equal(quiet.status, 3);
+      assert.match(
+        quiet.stderr,
+        /^mailproc: 2022-01-28: cannot read captures\/20220128-bad\.pcapng: .*, and 1 more\n$/,
+      );
+    }),
+);
 
 test(
   'mailproc with output for which there is no room says so, and with a log that nobody reads does its work',
