@@ -79,7 +79,7 @@ export class LostText {
     const end = text?.strictEnd;
     if (text === undefined || (end === undefined && this.#lines < brokenLinesMin)) return undefined;
     const { message, wireBytes } = text.cut(end);
-    return { method: 'DATA', message, wireBytes, ended: end !== undefined };
+    return { method: 'DATA', message, wireBytes, ended: end !== undefined, isAskedFor: true };
   }
 }
 

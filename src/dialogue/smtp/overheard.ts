@@ -21,6 +21,8 @@ export class Overheard {
   #clientFinished = false;
   #serverFinished = false;
   #isLossy: boolean;
+  #isClientTorn = false;
+  readonly #isHeardFromStart: boolean;
   #clientBytes = 0;
   #clientSeen: Sighting | undefined;
   #serverWasHeard = false;
@@ -31,6 +33,7 @@ export class Overheard {
   constructor(connection: Connection, memory: DialogueMemory) {
     this.memory = memory;
     this.#isLossy = !connection.handshakeSeen;
+    this.#isHeardFromStart = connection.handshakeSeen;
   }
 
   /** Reads the octets of `event` where they are: `settle` must be called before they change. */
@@ -45,6 +48,7 @@ export class Overheard {
       return;
     }
     this.client.lend(event);
+    if (event.kind === 'gap') this.#isClientTorn = true;
     this.#clientSeen = event.seen;
     this.#clientBytes += event.kind === 'gap' ? event.length : event.bytes.length;
   }
@@ -101,6 +105,16 @@ export class Overheard {
   /** Anything of the server was captured. */
   get isServerHeard(): boolean {
     return this.#serverWasHeard;
+  }
+
+  /** Nothing that the server has said was lost. */
+  get isServerWhole(): boolean {
+    return this.#isHeardFromStart && this.#serverWasHeard && !this.replies.hasGap;
+  }
+
+  /** Octets of the client were lost. */
+  get isClientTorn(): boolean {
+    return this.#isClientTorn;
   }
 
   /** No replies are awaited but those that are there. */

@@ -11,6 +11,8 @@ export interface HeldMail {
   readonly wireBytes: number;
   /** Its end was captured. */
   readonly ended: boolean;
+  /** The server asked for it, or nobody knows. */
+  readonly isAskedFor: boolean;
 }
 
 export type Pending =

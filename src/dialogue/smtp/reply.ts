@@ -37,6 +37,8 @@ export class ReplyReader {
   /** A reply whose last line has not come, as its lines so far have it. */
   #open: Reply | undefined;
   #finished = false;
+  #hasGap = false;
+  #goAheadCount = 0;
   /** Octets of the server's first line so far, and where in them packets begin; see `#takeSeam`. */
   #firstLineBytes = 0;
   #seams: number[] = [];
@@ -45,7 +47,18 @@ export class ReplyReader {
 
   push(event: StreamData | StreamGap): void {
     if (event.kind === 'data' && !this.#firstLineEnded) this.#noteSeam(event);
+    if (event.kind === 'gap') this.#hasGap = true;
     this.half.lend(event);
+  }
+
+  /** Octets of the server were lost. */
+  get hasGap(): boolean {
+    return this.#hasGap;
+  }
+
+  /** Replies taken so far that ask for the text of a mail, RFC 5321 §4.1.1.4. */
+  get goAheadCount(): number {
+    return this.#goAheadCount;
   }
 
   /** The server sends no more: a line without end is a line. */
@@ -68,6 +81,7 @@ export class ReplyReader {
     this.peek();
     const next = this.#ready[0];
     if (next === undefined) return undefined;
+    if (next.kind === 'reply' && next.code === 354) this.#goAheadCount++;
     this.#ready = withoutFirst(this.#ready);
     this.#ahead.taken(this.#ready.length === 0);
     return next;

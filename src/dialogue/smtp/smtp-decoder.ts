@@ -167,7 +167,9 @@ export class SmtpDecoder implements DialogueDecoder {
     }
     // Commands that were torn apart end in a syntax error, the rest of a mail does not.
     const isNoMail = pending.isTail && (isSyntaxError(reply) || !this.#session.isSmtp);
-    this.#session.endTransaction(isNoMail ? undefined : pending.mail, accepted);
+    const { mail } = pending;
+    const ended = mail.ended && (mail.isAskedFor || this.#unanswered.takeGoAhead());
+    this.#session.endTransaction(isNoMail ? undefined : { ...mail, ended }, accepted);
   }
 
   /** RFC 3030 §2: a chunk that was refused before the last takes the whole mail with it. */

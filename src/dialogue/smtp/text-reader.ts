@@ -46,8 +46,10 @@ interface StrictEndAhead {
 export class TextReader {
   readonly #heard: Overheard;
   #text: DataText | undefined;
-  /** The server asked for the text. */
+  /** A text follows, whatever it looks like. */
   #isCertain = false;
+  /** The server asked for it, or may have: of a text whose beginning was lost nobody knows. */
+  #isAskedFor = false;
   #isLaxClient = false;
   /** Octets that were read once more so far. */
   #rereadBytes = 0;
@@ -76,13 +78,19 @@ export class TextReader {
   }
 
   /** A text is to follow, for certain if the server asked for it. */
-  begin(isCertain: boolean): void {
+  begin(isAskedFor: boolean): void {
     this.#text = undefined;
-    this.#isCertain = isCertain;
+    this.#isCertain = isAskedFor;
+    this.#isAskedFor = isAskedFor;
   }
 
   /** Goes on with a text whose beginning was lost. */
   resume(text: DataText): void {
+    this.#goOn(text);
+    this.#isAskedFor = true;
+  }
+
+  #goOn(text: DataText): void {
     this.#text = text;
     this.#isCertain = true;
   }
@@ -94,7 +102,7 @@ export class TextReader {
     if (isCommand === true) return 'commands';
     const place = this.#heard.client.nextPlace;
     if (isCommand === undefined || place === undefined) return 'wait';
-    this.resume(new DataText(place, this.#heard.memory));
+    this.#goOn(new DataText(place, this.#heard.memory));
     return 'more';
   }
 
@@ -177,7 +185,8 @@ export class TextReader {
       this.#rereadBytes += text.doubtfulBytes;
       this.#heard.client.putBack(rest);
     }
-    const mail: HeldMail = { method: 'DATA', message, wireBytes, ended: end !== undefined };
+    const ended = end !== undefined;
+    const mail: HeldMail = { method: 'DATA', message, wireBytes, ended, isAskedFor: this.#isAskedFor };
     return { mail, seen: end?.seen ?? text.lastSeen, endIsLost: end?.kind === 'gap' };
   }
 

@@ -89,6 +89,6 @@ export class Transaction {
   #chunkMail(ended: boolean): HeldMail | undefined {
     if (this.#chunks === undefined || this.#chunkBegin === undefined) return undefined;
     const message = this.#chunks.finish(this.#chunkBegin);
-    return { method: 'BDAT', message, wireBytes: this.#chunkBytes, ended };
+    return { method: 'BDAT', message, wireBytes: this.#chunkBytes, ended, isAskedFor: true };
   }
 }

@@ -29,6 +29,8 @@ export class Unanswered implements MatchContext {
   #cost = 0;
   /** Commands at the head of the queue whose answers were lost. */
   #missingReplies = 0;
+  /** 354s that were taken for an answer. */
+  #goAheadsUsed = 0;
   #isGreeted = false;
   #limitTold = false;
 
@@ -108,7 +110,20 @@ export class Unanswered implements MatchContext {
     this.#cost -= costOf(first);
     this.#pending = withoutFirst(this.#pending);
     if (reply !== null) this.#trace(reply);
+    if (reply?.code === 354) this.#goAheadsUsed++;
     return { pending: first, reply };
+  }
+
+  /**
+   * Whether the server may have asked for a text although no 354 could be told to be for it. Where all of the server
+   * was captured, and there is none to spare, what looked like DATA was none: behind a hole the rest of a mail may
+   * quote a whole dialogue.
+   */
+  takeGoAhead(): boolean {
+    if (!this.#heard.isServerWhole || !this.#heard.isClientTorn) return true;
+    if (this.replies.goAheadCount <= this.#goAheadsUsed) return false;
+    this.#goAheadsUsed++;
+    return true;
   }
 
   /** Replies without commands, as when the client is not captured, are not kept for ever. */

@@ -409,3 +409,48 @@ test('SmtpDecoder reads ahead of STARTTLS no more than it gives back', () => {
   for (const [way, events] of cuts(turns).filter(([each]) => each !== 'server first'))
     assert.deepEqual(handedOn(events), { client: '\x16', server: '250 x\r\n220 y\r\n' }, way);
 });
+
+test('SmtpDecoder takes a dialogue that stands in a torn mail for none where the server asked for no text', () => {
+  const quoted =
+    'MAIL FROM:<evil@example.com>\r\nRCPT TO:<evil@example.net>\r\nDATA\r\ninvented\r\n.\r\nQUIT\r\n';
+  const turns = [
+    ...conversation(`${start}
+      C: MAIL FROM:<a@example.com>
+      S: 250 ok
+      C: RCPT TO:<b@example.net>
+      S: 250 ok`),
+    lost(client(`BDAT ${quoted.length} LAST\r\n`)),
+    client(quoted),
+    server('250 queued\r\n'),
+    ...conversation('C: QUIT\nS: 221 bye'),
+  ];
+  everyWay(smtp, turns, ({ messages }, way) => {
+    const shown = messages.map((message) => [contentOf(message), message.complete]);
+    assert.deepEqual(shown, [['invented\r\n', false]], way);
+  });
+});
+
+test('SmtpDecoder calls a text whole behind a hole where the 354 was captured late', () => {
+  const turns = [
+    ...conversation(start),
+    lost(client('NOOP\r\n')),
+    server('250 ok\r\n'),
+    ...conversation(`
+      C: MAIL FROM:<a@example.com>
+      S: 250 ok
+      C: RCPT TO:<b@example.net>
+      S: 250 ok
+      C: DATA
+      C: late
+      C: .
+      S: 354 go on
+      S: 250 queued`),
+  ];
+  everyWay(smtp, turns, ({ messages }, way) =>
+    assert.deepEqual(
+      messages.map((message) => [contentOf(message), message.complete]),
+      [['late\r\n', true]],
+      way,
+    ),
+  );
+});
