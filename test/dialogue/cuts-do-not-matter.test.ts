@@ -110,6 +110,19 @@ test('SmtpDecoder judges an end in a hole by all that was said behind it', () =>
   assert.ok(heard(turns, smtp).length > 0);
 });
 
+test('SmtpDecoder waits for the replies that tell how many commands stood in a hole behind an end', () => {
+  const turns = [
+    client('DATA\n'),
+    server('354 \n'),
+    client('one\r\n'),
+    lost(client('.\r\nMAIL FROM:<a@example.com>\r\nRC')),
+    client('PT TO:<b@example.net>\r\nDATA\r\ntwo\r\n.\r\nQUIT\r\n'),
+    server('250 \n250 \n250 \n354 \n250 \n221 \n'),
+  ];
+  const [first] = heard(turns, smtp).filter((each) => each.startsWith('"'));
+  assert.match(first ?? '', /^"one\\r\\n" false/);
+});
+
 test('Pop3Decoder knows the end of a mail behind a hole, octet by octet, too', () => {
   const turns = [
     server('+OK\r\n'),

@@ -157,12 +157,14 @@ function compareWithReplies(
   reply: Reply,
 ): EndVerdict {
   const strict = readingFits(strictEnd.lines, replies, strictEnd.isAll);
-  const early = earlyFits(end, lines, replies);
+  const fit = readingFits(lines, replies, false);
+  const early = fit === 'no' && end.kind === 'gap' ? laterRepliesFit(lines, replies, repliesEnd) : fit;
   if (early === 'no') return 'none';
   // The server had seen an end before the strict one was sent.
-  if (isBefore(reply.seen, strictEnd.seen)) return end;
+  if (isBefore(reply.seen, strictEnd.seen)) return early === 'maybe' ? 'wait' : end;
   // How many replies stood in a hole is not known: they cannot be counted off.
   if (replies.peek()?.kind === 'gap') return 'none';
+  if (early === 'maybe') return strict === 'yes' ? 'none' : 'wait';
   // More replies may show that it is neither.
   if (strict === 'no') return early !== 'open' || repliesEnd ? end : 'wait';
   if (strict === 'yes') return 'none';
@@ -190,14 +192,22 @@ export function isEndInDoubt(context: EndContext, strictEnd: StrictEnd): boolean
 /** `soFar`: all of the lines were answered, and more lines may come. `open`: answers are still to come. */
 type Fit = 'yes' | 'no' | 'soFar' | 'open';
 
-/** In a hole other commands may stand behind the end: their replies come before those to `lines`. */
-function earlyFits({ kind }: EndOfData, lines: readonly string[], replies: ReplyReader): Fit {
-  const fit = readingFits(lines, replies, false);
-  if (kind !== 'gap' || fit !== 'no') return fit;
-  for (let lost = 1; replies.peek(lost) !== undefined && lost <= linesMax; lost++) {
-    if (readingFits(lines, replies, false, lost) === 'yes') return 'yes';
+/**
+ * In a hole other commands may stand behind the end: their replies come before those to `lines`. `maybe`: more
+ * replies may show it.
+ */
+function laterRepliesFit(
+  lines: readonly string[],
+  replies: ReplyReader,
+  repliesEnd: boolean,
+): 'yes' | 'no' | 'maybe' {
+  let mayFit = false;
+  for (let lost = 1; lost + lines.length < repliesMax; lost++) {
+    const fit = readingFits(lines, replies, false, lost);
+    if (fit === 'yes') return fit;
+    mayFit ||= fit !== 'no';
   }
-  return 'no';
+  return mayFit && !repliesEnd ? 'maybe' : 'no';
 }
 
 /** Whether `lines` may be commands that were answered by the replies behind the next one and `lost` others. */
