@@ -6,12 +6,15 @@ import { fieldBytesLookedAt, LostText, mayBecomeField } from './lost-text.ts';
 import type { Overheard } from './overheard.ts';
 import type { HeldMail } from './pending.ts';
 
-/** `text`: the server had asked for what follows. `over`: what was left of a mail, if it is one. */
+/**
+ * `text`: the server had asked for what follows. `over`: what was left of a mail, if it is one. `command`: what
+ * stood before the command was such a rest that has no end, as that of a chunk whose BDAT was lost.
+ */
 export type LossProgress =
   | 'wait'
   | 'more'
   | { readonly kind: 'text'; readonly text: DataText }
-  | { readonly kind: 'command'; readonly line: Line }
+  | { readonly kind: 'command'; readonly line: Line; readonly rest: HeldMail | undefined }
   | { readonly kind: 'over'; readonly mail: HeldMail | undefined };
 
 export class LossReader {
@@ -46,7 +49,7 @@ export class LossReader {
   #readLine(line: Line, { memory }: Overheard): LossProgress {
     switch (this.#lostText.add(line, memory)) {
       case 'command':
-        return { kind: 'command', line };
+        return { kind: 'command', line, rest: this.#lostText.finish() };
       case 'end':
         return { kind: 'over', mail: this.#lostText.finish() };
       case 'text':

@@ -361,6 +361,15 @@ export class SmtpDecoder implements DialogueDecoder {
     this.#reading = { kind: 'lost', reader: new LossReader(lost) };
   }
 
+  /** Of chunks some of which were captured another one is known to be lost. */
+  #endTornMail(rest: HeldMail, isBeforeChunk: boolean): void {
+    if (isBeforeChunk || this.#session.transaction.hasChunks || !this.#session.isSmtp) {
+      rest.message.octets.release();
+    } else {
+      this.#session.endTransaction(rest, null);
+    }
+  }
+
   #readLost(reader: LossReader): boolean {
     const progress = reader.read(this.#heard);
     if (progress === 'wait') return false;
@@ -372,6 +381,9 @@ export class SmtpDecoder implements DialogueDecoder {
         this.#reading = { kind: 'text' };
         break;
       case 'command':
+        if (progress.rest !== undefined) {
+          this.#endTornMail(progress.rest, parseCommand(progress.line).verb === 'BDAT');
+        }
         this.#receiveCommand(progress.line);
         break;
       case 'over': {

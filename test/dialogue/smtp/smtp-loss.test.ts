@@ -410,6 +410,30 @@ test('SmtpDecoder reads ahead of STARTTLS no more than it gives back', () => {
     assert.deepEqual(handedOn(events), { client: '\x16', server: '250 x\r\n220 y\r\n' }, way);
 });
 
+test('SmtpDecoder keeps what is left of a chunk whose BDAT was lost', () => {
+  const envelope = 'MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\n';
+  const turns = [
+    ...conversation(start),
+    client(envelope),
+    lost(client('BDAT 40 LAST\r\nSubject: one\r\n')),
+    client('\r\nfirst\r\nsecond\r\nthird\r\n'),
+    client(`${envelope}BDAT 5 LAST\r\ntwo\r\nQUIT\r\n`),
+    server('250 ok\r\n250 ok\r\n250 queued\r\n250 ok\r\n250 ok\r\n250 queued\r\n221 bye\r\n'),
+  ];
+  everyWay(smtp, turns, ({ messages }, way) => {
+    const shown = messages.map((message) => [contentOf(message), message.complete, message.envelope?.to]);
+    const rest = '\r\nfirst\r\nsecond\r\nthird\r\n';
+    assert.deepEqual(
+      shown,
+      [
+        [rest, false, ['b@example.net']],
+        ['two\r\n', true, ['b@example.net']],
+      ],
+      way,
+    );
+  });
+});
+
 test('SmtpDecoder takes a dialogue that stands in a torn mail for none where the server asked for no text', () => {
   const quoted =
     'MAIL FROM:<evil@example.com>\r\nRCPT TO:<evil@example.net>\r\nDATA\r\ninvented\r\n.\r\nQUIT\r\n';
