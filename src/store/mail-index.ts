@@ -3,7 +3,7 @@
  * times as much, and a file of NDJSON may hold the mails of years.
  */
 import { hash } from 'node:crypto';
-import type { Protocol } from './row.ts';
+import { type Protocol, protocols } from './row.ts';
 
 export interface KnownMail {
   readonly id: number;
@@ -40,6 +40,8 @@ export class MailIndex {
   /** The key that is looked for. */
   readonly #words = new Uint32Array(keyWords);
   readonly #tables: Pick<KnownMail, 'protocol' | 'day'>[] = [];
+  /** Numbers of tables by protocol and day. */
+  readonly #tableNumbers = new Map<string, number>();
 
   get(key: string): KnownMail | undefined {
     this.#readKey(key);
@@ -150,10 +152,12 @@ export class MailIndex {
     return { id: block.ids[index] ?? 0, rank, protocol, day, offset: block.offsets[index] ?? 0 };
   }
 
-  /** Looked for from the end: a run writes one day, and days are few. */
   #tableNumber(protocol: Protocol, day: string): number {
-    const number = this.#tables.findLastIndex((table) => table.protocol === protocol && table.day === day);
-    return number < 0 ? this.#tables.push({ protocol, day }) - 1 : number;
+    const name = `${protocols.indexOf(protocol)} ${day}`;
+    const known = this.#tableNumbers.get(name);
+    if (known !== undefined) return known;
+    this.#tableNumbers.set(name, this.#tables.length);
+    return this.#tables.push({ protocol, day }) - 1;
   }
 }
 
