@@ -2,6 +2,7 @@
 import { dialogueLimits } from '../../core/limits.ts';
 import type {
   Connection,
+  Sender,
   Sighting,
   StreamClose,
   StreamData,
@@ -21,8 +22,9 @@ export class Overheard {
   #clientFinished = false;
   #serverFinished = false;
   #isLossy: boolean;
-  #isClientTorn = false;
   readonly #isHeardFromStart: boolean;
+  /** Octets of it were lost. */
+  readonly #isTorn: Record<Sender, boolean> = { client: false, server: false };
   #clientBytes = 0;
   #clientSeen: Sighting | undefined;
   #serverWasHeard = false;
@@ -38,7 +40,10 @@ export class Overheard {
 
   /** Reads the octets of `event` where they are: `settle` must be called before they change. */
   receive(event: StreamData | StreamGap): void {
-    if (event.kind === 'gap') this.#isLossy = true;
+    if (event.kind === 'gap') {
+      this.#isLossy = true;
+      this.#isTorn[event.sender] = true;
+    }
     if (event.sender === 'server') {
       if (event.kind === 'data') {
         this.#serverWasHeard = true;
@@ -48,7 +53,6 @@ export class Overheard {
       return;
     }
     this.client.lend(event);
-    if (event.kind === 'gap') this.#isClientTorn = true;
     this.#clientSeen = event.seen;
     this.#clientBytes += event.kind === 'gap' ? event.length : event.bytes.length;
   }
@@ -109,12 +113,12 @@ export class Overheard {
 
   /** Nothing that the server has said was lost. */
   get isServerWhole(): boolean {
-    return this.#isHeardFromStart && this.#serverWasHeard && !this.replies.hasGap;
+    return this.#isHeardFromStart && this.#serverWasHeard && !this.#isTorn.server;
   }
 
   /** Octets of the client were lost. */
   get isClientTorn(): boolean {
-    return this.#isClientTorn;
+    return this.#isTorn.client;
   }
 
   /** No replies are awaited but those that are there. */

@@ -37,7 +37,6 @@ export class ReplyReader {
   /** A reply whose last line has not come, as its lines so far have it. */
   #open: Reply | undefined;
   #finished = false;
-  #hasGap = false;
   #goAheadCount = 0;
   /** Octets of the server's first line so far, and where in them packets begin; see `#takeSeam`. */
   #firstLineBytes = 0;
@@ -47,13 +46,7 @@ export class ReplyReader {
 
   push(event: StreamData | StreamGap): void {
     if (event.kind === 'data' && !this.#firstLineEnded) this.#noteSeam(event);
-    if (event.kind === 'gap') this.#hasGap = true;
     this.half.lend(event);
-  }
-
-  /** Octets of the server were lost. */
-  get hasGap(): boolean {
-    return this.#hasGap;
   }
 
   /** Replies taken so far that ask for the text of a mail, RFC 5321 §4.1.1.4. */
