@@ -21,10 +21,25 @@ const told = ({ messages }: Heard): string[] =>
     return [JSON.stringify(contentOf(message)), to, accepted, complete ? 'whole' : holes].join(' ');
   });
 
+/** What there is of each mail, and whether that is called all of it. */
+const contents = ({ messages }: Heard): (string | boolean)[][] =>
+  messages.map((message) => [contentOf(message), message.complete]);
+
 const start = `
   S: 220 mx
   C: EHLO x
   S: 250 ok
+`;
+/** A mail whose text, or chunks, are told by each test. */
+const envelope = `${start}
+  C: MAIL FROM:<a@example.com>
+  S: 250 ok
+  C: RCPT TO:<b@example.net>
+  S: 250 ok
+`;
+const asked = `${envelope}
+  C: DATA
+  S: 354 go on
 `;
 const mail = (name: string): string => `
   C: MAIL FROM:<a@example.com>
@@ -76,13 +91,7 @@ test('SmtpDecoder keeps the envelope of a mail whose replies were lost, and leav
 
 test('SmtpDecoder names octets lost in the middle of the text', () => {
   const turns = [
-    ...conversation(`${start}
-      C: MAIL FROM:<a@example.com>
-      S: 250 ok
-      C: RCPT TO:<b@example.net>
-      S: 250 ok
-      C: DATA
-      S: 354 go on`),
+    ...conversation(asked),
     client('one\r\n'),
     lost(client('two\r\n')),
     client('three\r\n.\r\n'),
@@ -95,13 +104,7 @@ test('SmtpDecoder names octets lost in the middle of the text', () => {
 
 test('SmtpDecoder does not run two mails together where the end of the first was lost', () => {
   const turns = [
-    ...conversation(`${start}
-      C: MAIL FROM:<a@example.com>
-      S: 250 ok
-      C: RCPT TO:<b@example.net>
-      S: 250 ok
-      C: DATA
-      S: 354 go on
+    ...conversation(`${asked}
       C: one
       C! .
       S: 250 queued`),
@@ -141,13 +144,7 @@ test('SmtpDecoder does not run pipelined mails together where a hole ends within
   const next = 'MAIL FROM:<a@example.com>\r\nRCPT TO:<two@example.net>\r\nDATA\r\n';
   for (const torn of [12, next.indexOf('RCPT'), next.indexOf('RCPT') + 9]) {
     const turns = [
-      ...conversation(`${start}
-        C: MAIL FROM:<a@example.com>
-        S: 250 ok
-        C: RCPT TO:<b@example.net>
-        S: 250 ok
-        C: DATA
-        S: 354 go on`),
+      ...conversation(asked),
       client('one\r\n'),
       lost(client(`more\r\n.\r\n${next.slice(0, torn)}`)),
       client(next.slice(torn)),
@@ -156,9 +153,9 @@ test('SmtpDecoder does not run pipelined mails together where a hole ends within
       server('250 queued\r\n'),
       ...conversation('C: QUIT\nS: 221 bye'),
     ];
-    everyWay(smtp, turns, ({ messages }, way) =>
+    everyWay(smtp, turns, (heard, way) =>
       assert.deepEqual(
-        messages.map(({ octets, complete }) => [octets.read().toString('latin1'), complete]),
+        contents(heard),
         [
           ['one\r\n', false],
           ['Subject: two\r\n\r\ntwo\r\n', true],
@@ -171,13 +168,7 @@ test('SmtpDecoder does not run pipelined mails together where a hole ends within
 
 test('SmtpDecoder knows a last dot behind a hole', () => {
   const turns = [
-    ...conversation(`${start}
-      C: MAIL FROM:<a@example.com>
-      S: 250 ok
-      C: RCPT TO:<b@example.net>
-      S: 250 ok
-      C: DATA
-      S: 354 go on`),
+    ...conversation(asked),
     client('one\r\n'),
     lost(client('two\r\n')),
     client('.\r\n'),
@@ -195,11 +186,7 @@ test('SmtpDecoder knows a last dot behind a hole', () => {
 
 test('SmtpDecoder names octets lost in a chunk and finds the command behind it', () => {
   const turns = [
-    ...conversation(`${start}
-      C: MAIL FROM:<a@example.com>
-      S: 250 ok
-      C: RCPT TO:<b@example.net>
-      S: 250 ok`),
+    ...conversation(envelope),
     client('BDAT 9 LAST\r\none'),
     lost(client('two')),
     client('end'),
@@ -220,14 +207,7 @@ test('SmtpDecoder takes no mail for whole when a chunk was lost with its command
     [client('BDAT 5\r\nA: b\r'), lost(client('BDAT 5\r\n\nlost')), client('BDAT 3 LAST\r\nend')],
     [lost(client('BDAT 5\r\nlost\n')), client('BDAT 5\r\nmore\n'), client('BDAT 3 LAST\r\nend')],
   ]) {
-    const turns = [
-      ...conversation(`${start}
-        C: MAIL FROM:<a@example.com>
-        S: 250 ok
-        C: RCPT TO:<b@example.net>
-        S: 250 ok`),
-      ...chunks.flatMap((chunk) => [chunk, server('250 ok\r\n')]),
-    ];
+    const turns = [...conversation(envelope), ...chunks.flatMap((chunk) => [chunk, server('250 ok\r\n')])];
     everyWay(smtp, turns, ({ messages }, way) =>
       assert.deepEqual(
         messages.map(({ complete }) => complete),
@@ -238,7 +218,9 @@ test('SmtpDecoder takes no mail for whole when a chunk was lost with its command
   }
 });
 
-const chunked = (name: string, begin: string, end: string): readonly Turn[] => [
+/** Commands, a first chunk and the last one, each with its answer. */
+type Chunked = readonly [Turn, Turn, Turn, Turn, Turn, Turn];
+const chunked = (name: string, begin: string, end: string): Chunked => [
   client(`MAIL FROM:<a@example.com>\r\nRCPT TO:<${name}@example.net>\r\n`),
   server('250 ok\r\n250 ok\r\n'),
   client(`BDAT ${begin.length}\r\n${begin}`),
@@ -248,26 +230,14 @@ const chunked = (name: string, begin: string, end: string): readonly Turn[] => [
 ];
 
 test('SmtpDecoder takes no last chunk for the mail where a hole took its beginning', () => {
-  const [, , , , last, queued] = chunked('one', 'A: one\r\n', 'end\r\n') as [
-    Turn,
-    Turn,
-    Turn,
-    Turn,
-    Turn,
-    Turn,
-  ];
-  const [mail, , first, , second] = chunked('two', 'A: two\r\n', '\r\ntwo\r\n') as [
-    Turn,
-    Turn,
-    Turn,
-    Turn,
-    Turn,
-  ];
+  const one = chunked('one', 'A: one\r\n', 'end\r\n');
+  const [, , , , last, queued] = one;
+  const [commands, , first, , second] = chunked('two', 'A: two\r\n', '\r\ntwo\r\n');
   const cut = last.bytes.length - 3;
-  const hole = Buffer.concat([last.bytes.subarray(cut), mail.bytes, first.bytes]);
+  const hole = Buffer.concat([last.bytes.subarray(cut), commands.bytes, first.bytes]);
   const turns = [
     ...conversation(start),
-    ...chunked('one', 'A: one\r\n', 'end\r\n').slice(0, 4),
+    ...one.slice(0, 4),
     client(last.bytes.subarray(0, cut)),
     lost(client(hole)),
     client(second.bytes),
@@ -411,13 +381,13 @@ test('SmtpDecoder reads ahead of STARTTLS no more than it gives back', () => {
 });
 
 test('SmtpDecoder keeps what is left of a chunk whose BDAT was lost', () => {
-  const envelope = 'MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\n';
+  const commands = 'MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\n';
   const turns = [
     ...conversation(start),
-    client(envelope),
+    client(commands),
     lost(client('BDAT 40 LAST\r\nSubject: one\r\n')),
     client('\r\nfirst\r\nsecond\r\nthird\r\n'),
-    client(`${envelope}BDAT 5 LAST\r\ntwo\r\nQUIT\r\n`),
+    client(`${commands}BDAT 5 LAST\r\ntwo\r\nQUIT\r\n`),
     server('250 ok\r\n250 ok\r\n250 queued\r\n250 ok\r\n250 ok\r\n250 queued\r\n221 bye\r\n'),
   ];
   everyWay(smtp, turns, ({ messages }, way) => {
@@ -438,19 +408,14 @@ test('SmtpDecoder takes a dialogue that stands in a torn mail for none where the
   const quoted =
     'MAIL FROM:<evil@example.com>\r\nRCPT TO:<evil@example.net>\r\nDATA\r\ninvented\r\n.\r\nQUIT\r\n';
   const turns = [
-    ...conversation(`${start}
-      C: MAIL FROM:<a@example.com>
-      S: 250 ok
-      C: RCPT TO:<b@example.net>
-      S: 250 ok`),
+    ...conversation(envelope),
     lost(client(`BDAT ${quoted.length} LAST\r\n`)),
     client(quoted),
     server('250 queued\r\n'),
     ...conversation('C: QUIT\nS: 221 bye'),
   ];
-  everyWay(smtp, turns, ({ messages }, way) => {
-    const shown = messages.map((message) => [contentOf(message), message.complete]);
-    assert.deepEqual(shown, [['invented\r\n', false]], way);
+  everyWay(smtp, turns, (heard, way) => {
+    assert.deepEqual(contents(heard), [['invented\r\n', false]], way);
   });
 });
 
@@ -470,11 +435,7 @@ test('SmtpDecoder calls a text whole behind a hole where the 354 was captured la
       S: 354 go on
       S: 250 queued`),
   ];
-  everyWay(smtp, turns, ({ messages }, way) =>
-    assert.deepEqual(
-      messages.map((message) => [contentOf(message), message.complete]),
-      [['late\r\n', true]],
-      way,
-    ),
-  );
+  everyWay(smtp, turns, (heard, way) => {
+    assert.deepEqual(contents(heard), [['late\r\n', true]], way);
+  });
 });
