@@ -149,7 +149,7 @@ class CaptureSearch {
     try {
       entries = await readdir(this.#pathOf(relativePath), { withFileTypes: true });
     } catch (error) {
-      this.#refuse(relativePath, error);
+      this.#ignore(relativePath, 'unreadable', refusalOf(relativePath, error));
       return;
     }
     entries.sort((one, other) => (one.name < other.name ? -1 : 1));
@@ -167,7 +167,7 @@ class CaptureSearch {
     try {
       stats = await stat(this.#pathOf(relativePath));
     } catch (error) {
-      this.#refuse(relativePath, error);
+      this.#ignore(relativePath, 'unreadable', refusalOf(relativePath, error));
       return;
     }
     if (stats.isDirectory()) this.#folders.push({ relativePath, stats });
@@ -192,7 +192,7 @@ class CaptureSearch {
       probed = await probeCapture(this.#pathOf(relativePath), stats);
     } catch (error) {
       if (!(error instanceof MailprocError)) throw error;
-      this.#refuse(relativePath, error.cause);
+      this.#ignore(relativePath, 'unreadable', refusalOf(relativePath, error.cause));
       return;
     }
     const { firstPacketNs, seenUntilNs, origin } = probed;
@@ -221,13 +221,8 @@ class CaptureSearch {
     return true;
   }
 
-  #ignore(relativePath: string, reason: IgnoredReason): void {
-    this.#ignored.push({ path: this.#pathOf(relativePath), reason });
-  }
-
-  #refuse(relativePath: string, error: unknown): void {
-    const refusal = refusalOf(relativePath, error);
-    const file: IgnoredFile = { path: this.#pathOf(relativePath), reason: 'unreadable' };
+  #ignore(relativePath: string, reason: IgnoredReason, refusal?: string): void {
+    const file = { path: this.#pathOf(relativePath), reason };
     this.#ignored.push(refusal === undefined ? file : { ...file, refusal });
   }
 

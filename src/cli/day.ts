@@ -1,5 +1,5 @@
 /** The date argument. */
-import { ZoneClock } from '../core/clock.ts';
+import { utcDay, ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
 
 const forms = 'use null for today or a date as yyyyMMdd, for example 20220128';
@@ -24,5 +24,5 @@ export function todayOf(clock: ZoneClock): string {
 /** Of the 30th of February the runtime makes another day, or none. */
 function isInCalendar(day: string): boolean {
   const time = Date.parse(day);
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(day);
+  return !Number.isNaN(time) && utcDay(time) === day;
 }

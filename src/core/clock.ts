@@ -4,6 +4,12 @@ import { MailprocError } from './errors.ts';
 const secondsPerMinute = 60;
 const secondsPerDay = 86_400;
 export const millisecondsPerDay = secondsPerDay * 1000;
+
+/** `yyyy-MM-dd` in UTC; `ms` counts milliseconds since 1970. */
+export function utcDay(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
 /** Times that four digits tell in every zone and that the Gregorian calendar knows; others become the nearest. */
 const earliestSeconds = Date.UTC(1600, 0, 2) / 1000;
 const latestSeconds = Date.UTC(9999, 11, 30) / 1000;
@@ -81,10 +87,7 @@ export class ZoneClock {
   }
 
   #day(day: number): string {
-    return (
-      this.#days.get(day) ??
-      remember(this.#days, day, new Date(day * secondsPerDay * 1000).toISOString().slice(0, 10))
-    );
+    return this.#days.get(day) ?? remember(this.#days, day, utcDay(day * millisecondsPerDay));
   }
 }
 

@@ -5,7 +5,7 @@
  * and a capture is entered into the ledger only when all its rows are durable. What was not entered is read
  * again by the next run, which finds the same mails under the same keys.
  */
-import { access, constants, readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { findCaptures } from '../capture/find-captures.ts';
 import type { CaptureFile, CaptureSeries } from '../capture/types.ts';
 import { millisecondsPerDay, ZoneClock } from '../core/clock.ts';
@@ -16,6 +16,7 @@ import { version } from '../core/version.ts';
 import type { Lease, LedgerEntry } from '../store/ledger.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Sink } from '../store/sink.ts';
+import { folderTrouble } from './folder-trouble.ts';
 import type { Job, Watcher } from './job.ts';
 import { RecordWriter } from './record-writer.ts';
 import {
@@ -83,13 +84,9 @@ export async function ingest(
 
 /** Told now: it is written to only when memory is short, and a mail would be cut then. */
 async function checkSpillFolder(folder: string): Promise<void> {
-  let what = 'it is no directory';
-  try {
-    if ((await stat(folder)).isDirectory()) return await access(folder, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    what = systemReason(error);
-  }
-  throw new MailprocError('config.spill', `use ${folder} for mails in progress: ${what}`, {
+  const trouble = await folderTrouble(folder, 'write');
+  if (trouble === undefined) return;
+  throw new MailprocError('config.spill', `use ${folder} for mails in progress: ${trouble}`, {
     hint: 'name a directory that this user may write to with --spill',
   });
 }

@@ -3,13 +3,12 @@
  * has changed the day it belongs to is run as the command for one day does it, so that nothing depends on
  * what this process remembers: it may be killed anywhere and started again, and a run may be made beside it.
  */
-import { access, constants, stat } from 'node:fs/promises';
 import { dateInPath } from '../capture/path-date.ts';
 import { dayOfCapture } from '../capture/probe-capture.ts';
-import { millisecondsPerDay, ZoneClock } from '../core/clock.ts';
+import { millisecondsPerDay, utcDay, ZoneClock } from '../core/clock.ts';
 import { MailprocError } from '../core/errors.ts';
 import { watchLimits } from '../core/limits.ts';
-import { systemReason } from '../core/system-reason.ts';
+import { folderTrouble } from './folder-trouble.ts';
 import { type FolderWatch, watchFolder } from './folder-watch.ts';
 import { runJob } from './ingest.ts';
 import type { Job, Watcher } from './job.ts';
@@ -112,13 +111,9 @@ export class CaptureWatch {
 
   async #checkRoot(): Promise<void> {
     const { root } = this.#job;
-    let what = 'it is no directory';
-    try {
-      if ((await stat(root)).isDirectory()) return await access(root, constants.R_OK | constants.X_OK);
-    } catch (error) {
-      what = systemReason(error);
-    }
-    throw new MailprocError('usage.watch', `watch ${root}: ${what}`, {
+    const trouble = await folderTrouble(root, 'read');
+    if (trouble === undefined) return;
+    throw new MailprocError('usage.watch', `watch ${root}: ${trouble}`, {
       hint: 'name the directory that captures are written to, and let this user read it',
     });
   }
@@ -263,7 +258,7 @@ export class CaptureWatch {
 }
 
 function dayBefore(day: string): string {
-  return new Date(Date.parse(day) - millisecondsPerDay).toISOString().slice(0, 10);
+  return utcDay(Date.parse(day) - millisecondsPerDay);
 }
 
 function nowMs(): number {

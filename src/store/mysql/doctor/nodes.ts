@@ -1,5 +1,5 @@
 /** The data nodes of a cluster, looked at on their active masters: databases, rights, tables, ids, captures. */
-import { millisecondsPerDay } from '../../../core/clock.ts';
+import { millisecondsPerDay, utcDay } from '../../../core/clock.ts';
 import { MailprocError } from '../../../core/errors.ts';
 import { doctorLimits } from '../../../core/limits.ts';
 import { type Finding, listed } from '../../finding.ts';
@@ -238,7 +238,7 @@ async function ofSequence(
 function placeFindings(cluster: ClusterSettings, nowMs: number): Finding[] {
   const homeless = protocols.flatMap((protocol) => {
     for (let ahead = 0; ahead <= doctorLimits.daysAhead; ahead++) {
-      const day = new Date(nowMs + ahead * millisecondsPerDay).toISOString().slice(0, 10);
+      const day = utcDay(nowMs + ahead * millisecondsPerDay);
       if (placeOf(cluster, protocol, day) === undefined) return [`${protocol} on ${day}`];
     }
     return [];

@@ -1,5 +1,5 @@
 /** The day tables of a data node: whether they can hold mail, and whether one is missing. */
-import { millisecondsPerDay } from '../../../core/clock.ts';
+import { millisecondsPerDay, utcDay } from '../../../core/clock.ts';
 import { MailprocError } from '../../../core/errors.ts';
 import { doctorLimits } from '../../../core/limits.ts';
 import { type Finding, listed } from '../../finding.ts';
@@ -163,6 +163,6 @@ function between(first: string, last: string | undefined): string[] {
   const [begin, end] = [Date.parse(first) + millisecondsPerDay, Date.parse(last ?? first)];
   if (end - begin > doctorLimits.daysMissingMax * millisecondsPerDay) return [];
   const days: string[] = [];
-  for (let ms = begin; ms < end; ms += millisecondsPerDay) days.push(new Date(ms).toISOString().slice(0, 10));
+  for (let ms = begin; ms < end; ms += millisecondsPerDay) days.push(utcDay(ms));
   return days;
 }
