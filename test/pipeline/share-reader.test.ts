@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { ZoneClock } from '../../src/core/clock.ts';
-import { pipelineLimits } from '../../src/core/limits.ts';
+import { captureLimits, pipelineLimits } from '../../src/core/limits.ts';
 import type { Job } from '../../src/pipeline/job.ts';
 import { MailMaker, type MailOutputs } from '../../src/pipeline/making/mail-maker.ts';
 import { type MailMaking, MakingHere } from '../../src/pipeline/making/mail-making.ts';
@@ -20,7 +20,7 @@ import { inTemporaryFolder } from '../support/run-mailproc.ts';
 const day = '2022-01-28';
 const timeZone = 'Asia/Shanghai';
 const never = new AbortController().signal;
-const { bytesAheadMax, deliveryBytes, deliveryMails, mailsMadeAheadMax } = pipelineLimits;
+const { bytesAheadMax, deliveriesMax, deliveryBytes, deliveryMails, mailsMadeAheadMax } = pipelineLimits;
 
 /**
  * POP3 connections that each retrieve `mails` mails of `text`, and whose last packets all stand at the end of the
@@ -124,4 +124,46 @@ test('readShare is ahead of its deliveries by as many mails as their making allo
     const { mails } = await begunAhead(capture, 9000, mailsAheadMax);
     assert.equal(mails, mailsAheadMax + deliveryMails);
   }
+});
+
+test('readShare is ahead of its deliveries by deliveriesMax of them at most, though there is no mail in them', async () => {
+  const filler = Buffer.alloc(captureLimits.readBytes);
+  // A block of a type that nobody knows, as long as a read.
+  for (const [offset, value] of [
+    [0, 0x7fff_0001],
+    [4, filler.length],
+    [filler.length - 4, filler.length],
+  ] as const)
+    filler.writeUInt32LE(value, offset);
+  const reads = deliveriesMax + 8;
+  const capture = Buffer.concat([writePcapng([]), ...Array.from({ length: reads }, () => filler)]);
+  let begun = 0;
+  let ahead = 0;
+  const receiver: ShareReceiver = {
+    deliver: async () => {
+      // The disk is waited for at each read; then there is time for one too many.
+      for (let turn = 0; ahead === 0 && begun < deliveriesMax && turn < 1000; turn++) await sleep(20);
+      if (ahead === 0) await sleep(200);
+      ahead ||= begun;
+    },
+    readsOn: async (isWanted) => isWanted,
+    end: () => undefined,
+  };
+  await inTemporaryFolder(async (folder) => {
+    const task = taskOf(folder, capture);
+    const here = new MakingHere(makerOf(task.job));
+    const making: MailMaking = {
+      mailsAheadMax: here.mailsAheadMax,
+      begin: (found, files) => {
+        begun++;
+        return here.begin(found, files);
+      },
+      done: () => here.done(),
+    };
+    const memory = new ShareMemory({ folder });
+    await readShare(task, receiver, never, { memory, making, close: async () => undefined });
+    memory.close();
+  });
+  assert(begun > reads, `${begun} deliveries`);
+  assert.equal(ahead, deliveriesMax);
 });
